@@ -1,0 +1,1 @@
+//! Build eBPF programs from a build script.

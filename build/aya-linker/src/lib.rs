@@ -1,0 +1,1 @@
+//! Links LLVM bitcode from rustc into eBPF objects.

@@ -1,0 +1,2 @@
+//! The former name of aya-ebpf.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Write eBPF programs in Rust: contexts, maps and helpers.
+#![no_std]

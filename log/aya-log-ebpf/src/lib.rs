@@ -1,0 +1,2 @@
+//! Log from eBPF programs.
+#![no_std]

@@ -1,0 +1,1 @@
+//! The log macros of aya-log-ebpf.

@@ -1,0 +1,1 @@
+//! Receive and format what eBPF programs log.

@@ -1,0 +1,2 @@
+//! eBPF object files: bytes to plain data, relocation and linking, without I/O.
+#![no_std]

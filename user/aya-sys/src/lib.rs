@@ -1,0 +1,1 @@
+//! The system calls of the BPF subsystem, one safe function each.

@@ -1,0 +1,1 @@
+//! Load, attach and talk to eBPF programs, in pure Rust.
