@@ -1,0 +1,1 @@
+//! Maps: the data that programs and user space share.
