@@ -83,15 +83,13 @@ impl FromStr for KernelVersion {
             .unwrap_or(text.len());
         let mut parts = text.get(..end).unwrap_or_default().split('.');
         let mut next = || parts.next().filter(|part| !part.is_empty());
-        let part = |text: Option<&str>| text.ok_or(ParseVersionError);
-        Ok(Self {
-            major: part(next())?.parse().map_err(|_| ParseVersionError)?,
-            minor: part(next())?.parse().map_err(|_| ParseVersionError)?,
-            patch: match next() {
-                Some(patch) => patch.parse().map_err(|_| ParseVersionError)?,
-                None => 0,
-            },
-        })
+        let major = next().and_then(|part| part.parse().ok());
+        let minor = next().and_then(|part| part.parse().ok());
+        let patch = next().map_or(Some(0), |part| part.parse().ok());
+        match (major, minor, patch) {
+            (Some(major), Some(minor), Some(patch)) => Ok(Self::new(major, minor, patch)),
+            _ => Err(ParseVersionError),
+        }
     }
 }
 
