@@ -1,0 +1,30 @@
+//! BTF, the type information of eBPF objects and kernels, as plain data.
+//!
+//! [`Btf::parse`] reads the `.BTF` section (or `/sys/kernel/btf/vmlinux`), [`BtfExt::parse`] the
+//! `.BTF.ext` section; both can be changed and written back. Neither does I/O, and no input makes
+//! them panic, loop, or allocate more than a small multiple of its length.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `types` | the types and the string table |
+//! | `read`, `write` | bytes to types and back |
+//! | `ext` | `.BTF.ext`: function, line and CO-RE records |
+//! | `query` | sizes, names, skipping modifiers |
+//! | `gc` | keep only what is reachable |
+//!
+//! Format: `Documentation/bpf/btf.rst` of the kernel.
+
+mod error;
+mod ext;
+mod gc;
+mod query;
+mod read;
+mod types;
+mod write;
+
+pub use error::BtfError;
+pub use ext::{BtfExt, CoreRelo, FuncInfo, LineInfo, SectionRecords};
+pub use types::{
+    Array, Btf, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Member, Name, Param,
+    Struct, Type, TypeId, VarLinkage,
+};

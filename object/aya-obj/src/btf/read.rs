@@ -1,0 +1,278 @@
+//! Bytes to types.
+
+use alloc::{string::String, vec::Vec};
+
+use object::Endianness;
+
+use super::{
+    Array, Btf, BtfError, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Member,
+    Name, Param, Struct, Type, TypeId, VarLinkage, write::kind,
+};
+use crate::bytes::Bytes;
+
+const SECTION: &str = ".BTF";
+
+/// The magic number `BTF_MAGIC`, which also tells the byte order.
+pub(super) const MAGIC: u16 = 0xeb9f;
+
+/// The sum of the lengths of all names, each counted as often as it is used. Far above what the
+/// types of a whole kernel need; keeps hostile string tables, where every suffix of one long string
+/// is a name, from costing the square of their length.
+const NAMES_LIMIT: usize = 128 << 20;
+
+/// The longest name: a compiler's are much shorter.
+const NAME_LIMIT: usize = 1 << 16;
+
+/// Opens a section by its header: byte order, and a cursor after version and flags.
+pub(super) fn open<'a>(
+    data: &'a [u8],
+    section: &'static str,
+) -> Result<(Bytes<'a>, Bytes<'a>), BtfError> {
+    let endian = match data.first_chunk() {
+        Some(magic) if u16::from_le_bytes(*magic) == MAGIC => Endianness::Little,
+        Some(magic) if u16::from_be_bytes(*magic) == MAGIC => Endianness::Big,
+        _ => return Err(BtfError::NotBtf { section }),
+    };
+    let truncated = BtfError::truncated(section);
+    let mut header = Bytes::new(data, endian);
+    header.take(2).map_err(truncated)?;
+    let version = header.u8().map_err(truncated)?;
+    if version != 1 {
+        return Err(BtfError::Version { section, version });
+    }
+    header.u8().map_err(truncated)?;
+    let len = usize_of(header.u32().map_err(truncated)?);
+    let rest = data.len().saturating_sub(len);
+    let body = header.part(len, rest).map_err(truncated)?;
+    let header = header
+        .part(header.at(), len.saturating_sub(header.at()))
+        .map_err(truncated)?;
+    Ok((header, body))
+}
+
+/// A 32-bit number as a size; every host has 32 bits at least.
+pub(super) fn usize_of(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+impl Btf {
+    /// Reads a `.BTF` section, or the file `/sys/kernel/btf/vmlinux`. The byte order is the one
+    /// that the data itself states.
+    ///
+    /// # Errors
+    ///
+    /// When the data does not follow the format: every name and every type number in the result is
+    /// valid.
+    pub fn parse(data: &[u8]) -> Result<Self, BtfError> {
+        let truncated = BtfError::truncated(SECTION);
+        let (mut header, body) = open(data, SECTION)?;
+        let mut part = || -> Result<Bytes<'_>, BtfError> {
+            let offset = usize_of(header.u32().map_err(truncated)?);
+            let len = usize_of(header.u32().map_err(truncated)?);
+            body.part(offset, len).map_err(truncated)
+        };
+        let mut table = part()?;
+        let strings = read_strings(&mut part()?)?;
+        let mut names = Names::new(&strings);
+        let mut types = Vec::new();
+        while !table.is_empty() {
+            let id = TypeId(u32::try_from(types.len() + 1).unwrap_or(u32::MAX));
+            types.push(read_type(&mut table, &mut names, id)?);
+        }
+        check_references(&types)?;
+        Ok(Self::from_parts(types, strings))
+    }
+}
+
+/// Reads the string table, which begins and ends with a zero byte.
+fn read_strings(bytes: &mut Bytes<'_>) -> Result<String, BtfError> {
+    let strings = match bytes.rest() {
+        [] => &[0],
+        strings @ ([0] | [0, .., 0]) => strings,
+        _ => return Err(BtfError::BadName { offset: 0 }),
+    };
+    let strings = core::str::from_utf8(strings).map_err(|error| BtfError::BadName {
+        offset: u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX),
+    })?;
+    Ok(strings.into())
+}
+
+/// Checks names against a string table.
+pub(super) struct Names<'a> {
+    strings: &'a str,
+    budget: usize,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(strings: &'a str) -> Self {
+        Self {
+            strings,
+            budget: NAMES_LIMIT,
+        }
+    }
+
+    /// The name at that offset, if there is one and the limit for all names is not used up.
+    pub(super) fn check(&mut self, offset: u32) -> Result<Name, BtfError> {
+        let len = self
+            .strings
+            .get(usize_of(offset)..)
+            .and_then(|rest| rest.bytes().take(NAME_LIMIT).position(|byte| byte == 0))
+            .ok_or(BtfError::BadName { offset })?;
+        self.budget = self
+            .budget
+            .checked_sub(len)
+            .ok_or(BtfError::TooLarge { what: "names are" })?;
+        Ok(Name(offset))
+    }
+}
+
+fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result<Type, BtfError> {
+    let truncated = BtfError::truncated(SECTION);
+    let mut word = || table.u32().map_err(truncated);
+    let name = word()?;
+    let info = word()?;
+    let size_or_type = word()?;
+    let ty = TypeId(size_or_type);
+    let count = usize_of(info & 0xffff);
+    let flag = info >> 31 != 0;
+
+    let kind = match (info >> 24) & 0x1f {
+        kind::INT => {
+            // From the highest byte down: encoding (its low half), offset, unused, number of bits.
+            let [encoding, offset, _, bits] = word()?.to_be_bytes();
+            Kind::Int {
+                size: size_or_type,
+                encoding: IntEncoding(encoding & 0xf),
+                offset,
+                bits,
+            }
+        }
+        kind::PTR => Kind::Ptr(ty),
+        kind::ARRAY => Kind::Array(Array {
+            elem: TypeId(word()?),
+            index: TypeId(word()?),
+            len: word()?,
+        }),
+        kind @ (kind::STRUCT | kind::UNION) => {
+            let mut members = Vec::new();
+            for _ in 0..count {
+                let name = names.check(word()?)?;
+                let ty = TypeId(word()?);
+                let place = word()?;
+                let (bit_offset, bits) = match flag {
+                    true => (place & 0x00ff_ffff, (place >> 24) as u8),
+                    false => (place, 0),
+                };
+                members.push(Member {
+                    name,
+                    ty,
+                    bit_offset,
+                    bits,
+                });
+            }
+            let body = Struct {
+                size: size_or_type,
+                members,
+            };
+            match kind {
+                kind::STRUCT => Kind::Struct(body),
+                _ => Kind::Union(body),
+            }
+        }
+        kind @ (kind::ENUM | kind::ENUM64) => {
+            let mut values = Vec::new();
+            for _ in 0..count {
+                let name = names.check(word()?)?;
+                let low = word()?;
+                let value = match (kind, flag) {
+                    (kind::ENUM, true) => i64::from(low.cast_signed()),
+                    (kind::ENUM, false) => i64::from(low),
+                    _ => (u64::from(word()?) << 32 | u64::from(low)).cast_signed(),
+                };
+                values.push(EnumValue { name, value });
+            }
+            let body = Enum {
+                signed: flag,
+                size: size_or_type,
+                values,
+            };
+            match kind {
+                kind::ENUM => Kind::Enum(body),
+                _ => Kind::Enum64(body),
+            }
+        }
+        kind::FWD => Kind::Fwd { is_union: flag },
+        kind::TYPEDEF => Kind::Typedef(ty),
+        kind::VOLATILE => Kind::Volatile(ty),
+        kind::CONST => Kind::Const(ty),
+        kind::RESTRICT => Kind::Restrict(ty),
+        kind::FUNC => Kind::Func {
+            proto: ty,
+            linkage: FuncLinkage(info & 0xffff),
+        },
+        kind::FUNC_PROTO => {
+            let mut params = Vec::new();
+            for _ in 0..count {
+                params.push(Param {
+                    name: names.check(word()?)?,
+                    ty: TypeId(word()?),
+                });
+            }
+            Kind::FuncProto { ret: ty, params }
+        }
+        kind::VAR => Kind::Var {
+            ty,
+            linkage: VarLinkage(word()?),
+        },
+        kind::DATASEC => {
+            let mut vars = Vec::new();
+            for _ in 0..count {
+                vars.push(DatasecVar {
+                    ty: TypeId(word()?),
+                    offset: word()?,
+                    size: word()?,
+                });
+            }
+            Kind::Datasec {
+                size: size_or_type,
+                vars,
+            }
+        }
+        kind::FLOAT => Kind::Float { size: size_or_type },
+        kind::DECL_TAG => Kind::DeclTag {
+            ty,
+            component: word()?.cast_signed(),
+            attribute: flag,
+        },
+        kind::TYPE_TAG => Kind::TypeTag {
+            ty,
+            attribute: flag,
+        },
+        kind => return Err(BtfError::UnknownKind { id, kind }),
+    };
+    Ok(Type {
+        name: names.check(name)?,
+        kind,
+    })
+}
+
+/// Every type number must be one of the table's, or `void`.
+fn check_references(types: &[Type]) -> Result<(), BtfError> {
+    let last = types.len();
+    for (index, ty) in types.iter().enumerate() {
+        let mut bad = None;
+        ty.visit(
+            |_| {},
+            |&to| {
+                if usize_of(to.0) > last {
+                    bad = Some(to);
+                }
+            },
+        );
+        if let Some(to) = bad {
+            let id = TypeId(u32::try_from(index + 1).unwrap_or(u32::MAX));
+            return Err(BtfError::BadReference { id, to });
+        }
+    }
+    Ok(())
+}
