@@ -6,5 +6,9 @@ extern crate alloc;
 
 pub mod btf;
 mod bytes;
+mod error;
+pub mod spec;
 
+pub use error::Error;
 pub use object::Endianness;
+pub use spec::ObjectSpec;

@@ -22,6 +22,8 @@ mod read;
 mod types;
 mod write;
 
+pub(crate) use read::usize_of;
+
 pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, FuncInfo, LineInfo, SectionRecords};
 pub use types::{

@@ -51,7 +51,7 @@ pub(super) fn open<'a>(
 }
 
 /// A 32-bit number as a size; every host has 32 bits at least.
-pub(super) fn usize_of(value: u32) -> usize {
+pub(crate) fn usize_of(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
