@@ -1,0 +1,83 @@
+//! `cargo xtask setup`: installs what some of the other commands need, each thing named before.
+//!
+//! Nothing of this is needed to build and run eBPF programs in donor mode, and the commands that do
+//! need a part of it install it themselves.
+
+use std::process::Command;
+
+use crate::{
+    args::Args,
+    error::{Error, Result},
+    process,
+};
+
+/// Programs that a package brings.
+const TOOLS: &[(&str, &str, &str)] = &[
+    (
+        "qemu-system-x86_64",
+        "qemu-system-x86",
+        "to run kernels in a virtual machine",
+    ),
+    (
+        "clang",
+        "clang",
+        "for benchmarks against C, and for codegen",
+    ),
+    (
+        "bpftool",
+        "bpftool",
+        "to have libbpf load our objects in tests",
+    ),
+];
+
+pub(crate) fn run(args: Args) -> Result<()> {
+    args.finish()?;
+    for (program, package, why) in TOOLS {
+        process::need(program, package, why)?;
+    }
+    if !std::path::Path::new("/usr/include/bpf/bpf.h").is_file() {
+        process::install_packages(&["libbpf-dev"], "for benchmarks against libbpf")?;
+    }
+    native_toolchain()?;
+    println!("xtask: everything is there");
+    Ok(())
+}
+
+/// Makes sure that some Rust toolchain can build `core` for BPF: one with `rust-src`.
+pub(crate) fn native_toolchain() -> Result<()> {
+    if has_rust_src("rustc") || has_distribution_rust() {
+        return Ok(());
+    }
+    const WHY: &str = "native mode builds `core` for BPF";
+    if process::find("rustup").is_some() {
+        println!("xtask: installing the rustup component rust-src ({WHY})");
+        let mut rustup = Command::new("rustup");
+        match process::run(rustup.args(["component", "add", "rust-src"])) {
+            Ok(()) if has_rust_src("rustc") => return Ok(()),
+            Ok(()) => println!("xtask: rustup added rust-src to another toolchain than rustc's"),
+            Err(error) => println!("xtask: {error}"),
+        }
+    }
+    process::install_packages(&["rustc-web", "rust-web-src", "cargo-web"], WHY)?;
+    if has_distribution_rust() {
+        Ok(())
+    } else {
+        Err(Error::new(
+            "no Rust toolchain with its source: run `rustup component add rust-src`",
+        ))
+    }
+}
+
+/// The distribution's Rust, whatever else comes first on the search path.
+fn has_distribution_rust() -> bool {
+    has_rust_src("/usr/bin/rustc")
+}
+
+/// True if a compiler's sysroot holds the source of `core`.
+fn has_rust_src(rustc: &str) -> bool {
+    process::output(Command::new(rustc).args(["--print", "sysroot"])).is_ok_and(|sysroot| {
+        std::path::Path::new(sysroot.trim())
+            .join("lib/rustlib/src/rust/library/core/src/lib.rs")
+            .is_file()
+    })
+}

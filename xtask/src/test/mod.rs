@@ -1,0 +1,221 @@
+//! `cargo xtask test`: the workspace's tests on this machine, and the tests that need a kernel in
+//! guests, one boot for each kernel.
+
+mod tally;
+
+use std::{
+    io::Read as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use tally::{Counts, Tally};
+
+use crate::{
+    args::Args,
+    error::{Context as _, Error, Result},
+    process, setup,
+    vm::{self, Event, GuestCommand, GuestFile, Kernel, Spec, guest},
+};
+
+/// The kernel that a developer's machine tests on.
+pub(crate) const DEFAULT_KERNEL: &str = "6.12";
+
+/// The package whose tests need a kernel.
+const INTEGRATION: &str = "aya-tests";
+
+/// Time for all tests on one kernel, emulated.
+const LIMIT: Duration = Duration::from_secs(900);
+
+pub(crate) fn run(mut args: Args) -> Result<()> {
+    let host = args.take_flag("--host");
+    let kernels = match args.take_value::<String>("--kernel")? {
+        Some(list) => list
+            .split(',')
+            .map(|series| series.trim().to_owned())
+            .collect(),
+        None if host => Vec::new(),
+        None => vec![DEFAULT_KERNEL.to_owned()],
+    };
+    let filter = args.take_word();
+    args.finish()?;
+
+    setup::native_toolchain()?;
+    let kernels = kernels
+        .iter()
+        .map(|series| Kernel::get(series))
+        .collect::<Result<Vec<_>>>()?;
+
+    let mut results = vec![("workspace".to_owned(), workspace(host, filter.as_deref())?)];
+    if host {
+        results.push(this_machine(filter.as_deref())?);
+    }
+    if !kernels.is_empty() {
+        println!("xtask: building the tests for guests");
+        let executables = executables()?;
+        for kernel in &kernels {
+            let counts = in_guest(kernel, &executables, filter.as_deref());
+            results.push((format!("kernel {}", kernel.release), counts));
+        }
+    }
+
+    println!();
+    let mut total = Counts::default();
+    for (name, counts) in &results {
+        println!("{name}: {counts}");
+        total += *counts;
+    }
+    println!("{total}");
+    if total.failed == 0 && total.passed > 0 {
+        Ok(())
+    } else if total.failed == 0 {
+        Err(Error::new("no test ran: does the filter match one?"))
+    } else {
+        Err(Error::new("some tests failed"))
+    }
+}
+
+/// All tests of the workspace as any user runs them; those that need more than is here skip.
+fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
+    println!("xtask: cargo test --workspace");
+    let mut cargo = process::cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    if host {
+        // They follow by themselves, held to what this machine's kernel can do.
+        cargo.args(["--exclude", INTEGRATION]);
+    }
+    cargo.args(filter);
+    let mut tally = Tally::new(None);
+    listen(&mut cargo, "cargo test", &mut tally)?;
+    Ok(tally.counts())
+}
+
+/// The tests that need a kernel, on this machine's own, as root.
+fn this_machine(filter: Option<&str>) -> Result<(String, Counts)> {
+    let release = process::output(Command::new("uname").arg("-r"))?;
+    let release = release.trim();
+    println!("xtask: tests on this machine's kernel, {release}");
+    let mut cargo = process::cargo();
+    cargo
+        .args(["test", "--package", INTEGRATION, "--no-fail-fast"])
+        .args(filter);
+    if !process::is_root() {
+        cargo.args(["--config", "target.'cfg(unix)'.runner=['sudo', '-E']"]);
+    }
+    cargo.args(["--", "--test-threads=1"]);
+    let mut tally = Tally::new(Some(vm::kernel::version(release)));
+    listen(&mut cargo, "cargo test", &mut tally)?;
+    Ok((format!("this machine ({release})"), tally.counts()))
+}
+
+/// Runs a command with both of its outputs going to a tally.
+fn listen(command: &mut Command, name: &str, tally: &mut Tally) -> Result<()> {
+    let (mut output, ours) = std::io::pipe().context("pipe")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(ours.try_clone().context("pipe")?)
+        .stderr(ours);
+    let mut child = command.spawn().context(name)?;
+    // The command holds this process's ends of the pipe, which must close for it to end.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut buffer = [0; 4096];
+    loop {
+        match output.read(&mut buffer).context(name)? {
+            0 => break,
+            length => {
+                process::print(&buffer[..length]);
+                tally.feed(&buffer[..length]);
+            }
+        }
+    }
+    let status = child.wait().context(name)?;
+    tally.ended(name, status.code().unwrap_or(-1));
+    Ok(())
+}
+
+/// A test executable for guests.
+struct Executable {
+    name: String,
+    file: PathBuf,
+}
+
+/// Builds the integration tests for guests.
+fn executables() -> Result<Vec<Executable>> {
+    let mut cargo = guest::cargo("test");
+    cargo.args([
+        "--no-run",
+        "--tests",
+        "--message-format=json-render-diagnostics",
+    ]);
+    cargo
+        .args(["--package", INTEGRATION])
+        .stderr(Stdio::inherit());
+    let messages = cargo.output().context("cargo test --no-run")?;
+    if !messages.status.success() {
+        return Err(Error::new("the tests for guests do not build"));
+    }
+    let messages = String::from_utf8_lossy(&messages.stdout);
+    let executables: Vec<_> = messages
+        .lines()
+        .filter(|message| message.contains("\"test\":true"))
+        .filter_map(|message| {
+            // Paths here come from cargo and hold no quotes.
+            let file = PathBuf::from(
+                message
+                    .split_once("\"executable\":\"")?
+                    .1
+                    .split_once('"')?
+                    .0,
+            );
+            let stem = file.file_stem()?.to_str()?;
+            let name = stem
+                .rsplit_once('-')
+                .map_or(stem, |(name, _)| name)
+                .to_owned();
+            Some(Executable { name, file })
+        })
+        .collect();
+    if executables.is_empty() {
+        Err(Error::new("no tests for guests"))
+    } else {
+        Ok(executables)
+    }
+}
+
+/// All integration tests on one kernel; what goes wrong with the guest is a failure among others.
+fn in_guest(kernel: &Kernel, executables: &[Executable], filter: Option<&str>) -> Counts {
+    println!("\nxtask: tests on kernel {}", kernel.release);
+    let mut spec = Spec {
+        limit: LIMIT,
+        ..Spec::default()
+    };
+    for Executable { name, file } in executables {
+        let path = format!("tests/{name}");
+        // One test at a time: some count what the whole kernel holds.
+        let words = [format!("/{path}"), "--test-threads=1".to_owned()];
+        let words = words.into_iter().chain(filter.map(str::to_owned)).collect();
+        spec.files.push(GuestFile {
+            path,
+            source: file.clone(),
+        });
+        spec.commands.push(GuestCommand {
+            words,
+            ..GuestCommand::default()
+        });
+    }
+    let mut tally = Tally::new(Some(kernel.version()));
+    let ran = spec.run(kernel, &mut |event| match event {
+        Event::Begin(number) => println!("\n{} on {}", executables[number].name, kernel.series),
+        Event::Output(bytes) => {
+            process::print(bytes);
+            tally.feed(bytes);
+        }
+        Event::End(number, code) => tally.ended(&executables[number].name, code),
+        Event::Trouble(text) => tally.fail(text),
+    });
+    if let Err(error) = ran {
+        tally.fail(error);
+    }
+    tally.counts()
+}

@@ -1,0 +1,47 @@
+//! Executables for guests: linked statically, because a guest has no libraries.
+
+use std::path::PathBuf;
+
+use crate::{
+    error::{Error, Result},
+    process,
+};
+
+/// The host's own target: only what is linked differs, so that nothing has to be installed.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// `cargo VERB` for static executables, in a target folder of its own so that neither build undoes
+/// the other's work.
+pub(crate) fn cargo(verb: &str) -> std::process::Command {
+    let mut command = process::cargo();
+    command
+        .arg(verb)
+        .args(["--quiet", "--target", TARGET])
+        .env("CARGO_TARGET_DIR", target_dir())
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        // Guests have their files in memory.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("CARGO_PROFILE_DEV_STRIP", "symbols")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
+}
+
+fn target_dir() -> PathBuf {
+    process::target_dir().join("guest")
+}
+
+/// Builds the executables of one package and returns the folder they are in.
+pub(crate) fn build(package: &str) -> Result<PathBuf> {
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        return Err(Error::new(
+            "guests are x86-64 Linux ones, and this machine is not",
+        ));
+    }
+    process::run(cargo("build").args(["--bins", "--package", package]))?;
+    Ok(target_dir().join(TARGET).join("debug"))
+}
+
+/// The guest's first process.
+pub(super) fn init() -> Result<PathBuf> {
+    Ok(build("aya-guest-init")?.join("aya-guest-init"))
+}
