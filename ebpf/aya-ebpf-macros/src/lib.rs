@@ -1,1 +1,69 @@
 //! Attribute macros for eBPF programs and maps.
+//!
+//! Use them through `aya_ebpf::macros`. There is one attribute per row of
+//! [the program table](aya_uapi::programs), all with one implementation, and [`#[map]`](macro@map).
+//!
+//! An attribute leaves the function it stands on callable, and adds the function that the kernel
+//! calls: exported under the program's name, in the section that the table names, taking the raw
+//! context and handing it on as the typed one. A context or return type that does not belong to the
+//! kind of program does not compile.
+//!
+//! | argument | for | what |
+//! | --- | --- | --- |
+//! | `name = "…"` | all | the program's or map's name, if not the item's |
+//! | `frags` | `xdp` | accepts packets in several fragments (Linux 5.18) |
+//! | `map = "cpumap"`, `map = "devmap"` | `xdp` | runs from an entry of such a map (Linux 5.9, 5.8) |
+//! | `sleepable` | tracing programs | may sleep |
+//!
+//! | file | stage |
+//! | --- | --- |
+//! | `args` | the attribute's arguments |
+//! | `item` | the item's signature |
+//! | `krate` | the path to `aya-ebpf` |
+//! | `program`, `map` | the code that comes out |
+#![forbid(unsafe_code)]
+
+use proc_macro::TokenStream;
+
+mod args;
+mod item;
+mod krate;
+mod map;
+mod program;
+
+/// Turns a static into a map of the object.
+///
+/// The type must be one of `aya_ebpf::maps`. `#[map(name = "…")]` gives the map another name than
+/// the static's. Both `static` and `static mut` are accepted.
+///
+/// ```text
+/// #[map]
+/// static BLOCKLIST: HashMap<u32, u32> = HashMap::with_max_entries(1024, 0);
+/// ```
+#[proc_macro_attribute]
+pub fn map(args: TokenStream, item: TokenStream) -> TokenStream {
+    map::expand(args.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+macro_rules! attributes {
+    ($($handle:ident: $prog_type:ident {$(
+        $(#[doc = $doc:literal])*
+        $name:ident {
+            since: ($major:literal, $minor:literal), context: $context:ident, $($rest:tt)*
+        }
+    )*})*) => {$($(
+        $(#[doc = $doc])*
+        ///
+        #[doc = concat!("Context: `aya_ebpf::programs::", stringify!($context), "`. Program type: `BPF_PROG_TYPE_", stringify!($prog_type), "`.")]
+        #[doc = concat!("Since Linux ", $major, ".", $minor, ".")]
+        #[proc_macro_attribute]
+        pub fn $name(args: TokenStream, item: TokenStream) -> TokenStream {
+            program::expand(stringify!($name), args.into(), item.into())
+                .unwrap_or_else(syn::Error::into_compile_error)
+                .into()
+        }
+    )*)*};
+}
+aya_uapi::for_each_program!(attributes);

@@ -1,0 +1,82 @@
+//! The contexts that programs are given: what the kernel tells a program about its event.
+//!
+//! Each kind of program has one context type, which [the program table](aya_uapi::programs) names and
+//! the attribute macros check. All implement [`EbpfContext`].
+
+use core::ffi::c_void;
+
+pub mod sk_buff;
+pub mod tc;
+pub mod xdp;
+
+pub use sk_buff::SkBuffContext;
+pub use tc::TcContext;
+pub use xdp::XdpContext;
+
+use crate::helpers;
+
+/// What every context offers.
+pub trait EbpfContext {
+    /// The context as helpers take it.
+    fn as_ptr(&self) -> *mut c_void;
+
+    /// The name of the running task, zero-padded ([`helpers::bpf_get_current_comm`]).
+    ///
+    /// # Errors
+    ///
+    /// A negative error number.
+    #[inline(always)]
+    fn command(&self) -> Result<[u8; helpers::TASK_COMM_LEN], i32> {
+        helpers::bpf_get_current_comm()
+    }
+
+    /// The id of the running thread, which user space calls TID.
+    #[inline(always)]
+    fn pid(&self) -> u32 {
+        helpers::bpf_get_current_pid_tgid() as u32
+    }
+
+    /// The id of the running process, which user space calls PID.
+    #[inline(always)]
+    fn tgid(&self) -> u32 {
+        (helpers::bpf_get_current_pid_tgid() >> 32) as u32
+    }
+
+    /// The user id of the running process.
+    #[inline(always)]
+    fn uid(&self) -> u32 {
+        helpers::bpf_get_current_uid_gid() as u32
+    }
+
+    /// The group id of the running process.
+    #[inline(always)]
+    fn gid(&self) -> u32 {
+        (helpers::bpf_get_current_uid_gid() >> 32) as u32
+    }
+}
+
+/// A context that the kernel hands to programs of its kind.
+///
+/// # Safety
+///
+/// The type must be the one that [the program table](aya_uapi::programs) names for the structure
+/// behind the pointer.
+pub unsafe trait ProgramContext: EbpfContext + Sized {
+    /// Takes what the kernel passed to the program.
+    ///
+    /// # Safety
+    ///
+    /// `ctx` must be the argument of a program of this kind.
+    unsafe fn from_raw(ctx: *mut c_void) -> Self;
+}
+
+/// A type that programs with context `C` return.
+#[diagnostic::on_unimplemented(
+    message = "a program with a `{C}` cannot return `{Self}`",
+    label = "the kernel expects another type here"
+)]
+pub trait ProgramReturn<C> {}
+
+/// Checked in the code that the attribute macros emit.
+#[doc(hidden)]
+pub const fn returns<C: ProgramContext, R: ProgramReturn<C>>() {}
