@@ -1,6 +1,7 @@
 //! The project's own commands. This file only sends a command on to its module.
 
 mod args;
+mod demo;
 mod error;
 mod lint;
 mod process;
@@ -22,6 +23,12 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "demo",
+        usage: "",
+        about: "an XDP firewall drops the packets of one address and logs every decision",
+        run: demo::run,
+    },
     Command {
         name: "lint",
         usage: "",

@@ -18,6 +18,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use aya_netlab::netlink;
 use nix::{
     fcntl::OFlag,
     kmod::{ModuleInitFlags, finit_module},
@@ -76,7 +77,7 @@ fn serve(port: &mut Port, troubles: Vec<String>) -> io::Result<()> {
             port.report(&format!("trouble {}: {error}", module.display()));
         }
     }
-    if let Err(error) = loopback_up() {
+    if let Err(error) = netlink::index_of("lo").and_then(netlink::set_up) {
         port.report(&format!("trouble lo: {error}"));
     }
     for (number, command) in entries("/guest/commands")?.iter().enumerate() {
@@ -114,78 +115,6 @@ fn load(module: &Path) -> io::Result<()> {
     let file = File::open(module)?;
     finit_module(&file, c"", ModuleInitFlags::empty())?;
     Ok(())
-}
-
-/// Brings `lo` up: one `RTM_NEWLINK` message (`rtnetlink(7)`) for the interface with index 1.
-fn loopback_up() -> io::Result<()> {
-    use nix::sys::socket::{
-        AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto,
-        socket,
-    };
-    const RTM_NEWLINK: u16 = 16;
-    const NLM_F_REQUEST_ACK: u16 = 0x1 | 0x4;
-    const NLMSG_ERROR: u16 = 2;
-    const IFF_UP: u32 = 1;
-
-    let mut message = Vec::new();
-    message.extend(32u32.to_ne_bytes()); // length of header and body
-    message.extend(RTM_NEWLINK.to_ne_bytes());
-    message.extend(NLM_F_REQUEST_ACK.to_ne_bytes());
-    message.extend([0; 8]); // sequence, port
-    message.extend([0; 4]); // family, padding, device type
-    message.extend(1u32.to_ne_bytes()); // index
-    message.extend(IFF_UP.to_ne_bytes()); // flags
-    message.extend(IFF_UP.to_ne_bytes()); // which of them to change
-
-    let route = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        SockProtocol::NetlinkRoute,
-    )?;
-    use std::os::fd::AsRawFd as _;
-    sendto(
-        route.as_raw_fd(),
-        &message,
-        &NetlinkAddr::new(0, 0),
-        MsgFlags::empty(),
-    )?;
-    let mut answer = [0; 128];
-    let length = recv(route.as_raw_fd(), &mut answer, MsgFlags::empty())?;
-    match answer.get(..length) {
-        // Header of 16 bytes with the kind at 4, then the negated error.
-        Some(
-            [
-                _,
-                _,
-                _,
-                _,
-                k0,
-                k1,
-                _,
-                _,
-                _,
-                _,
-                _,
-                _,
-                _,
-                _,
-                _,
-                _,
-                e0,
-                e1,
-                e2,
-                e3,
-                ..,
-            ],
-        ) if u16::from_ne_bytes([*k0, *k1]) == NLMSG_ERROR => {
-            match i32::from_ne_bytes([*e0, *e1, *e2, *e3]) {
-                0 => Ok(()),
-                error => Err(io::Error::from_raw_os_error(-error)),
-            }
-        }
-        _ => Err(io::Error::other("unexpected answer")),
-    }
 }
 
 /// Runs one command to its end, its output going to the port as it comes, and returns its exit code

@@ -22,8 +22,14 @@ use crate::{
 /// The kernel that a developer's machine tests on.
 pub(crate) const DEFAULT_KERNEL: &str = "6.12";
 
-/// The package whose tests need a kernel.
-const INTEGRATION: &str = "aya-tests";
+/// The packages whose tests need a kernel.
+const INTEGRATION: &[&str] = &["aya-netlab"];
+
+fn integration() -> impl Iterator<Item = &'static str> {
+    INTEGRATION
+        .iter()
+        .flat_map(|package| ["--package", package])
+}
 
 /// Time for all tests on one kernel, emulated.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -83,7 +89,11 @@ fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
     if host {
         // They follow by themselves, held to what this machine's kernel can do.
-        cargo.args(["--exclude", INTEGRATION]);
+        cargo.args(
+            INTEGRATION
+                .iter()
+                .flat_map(|package| ["--exclude", package]),
+        );
     }
     cargo.args(filter);
     let mut tally = Tally::new(None);
@@ -98,7 +108,8 @@ fn this_machine(filter: Option<&str>) -> Result<(String, Counts)> {
     println!("xtask: tests on this machine's kernel, {release}");
     let mut cargo = process::cargo();
     cargo
-        .args(["test", "--package", INTEGRATION, "--no-fail-fast"])
+        .args(["test", "--no-fail-fast", "--tests"])
+        .args(integration())
         .args(filter);
     if !process::is_root() {
         cargo.args(["--config", "target.'cfg(unix)'.runner=['sudo', '-E']"]);
@@ -148,9 +159,7 @@ fn executables() -> Result<Vec<Executable>> {
         "--tests",
         "--message-format=json-render-diagnostics",
     ]);
-    cargo
-        .args(["--package", INTEGRATION])
-        .stderr(Stdio::inherit());
+    cargo.args(integration()).stderr(Stdio::inherit());
     let messages = cargo.output().context("cargo test --no-run")?;
     if !messages.status.success() {
         return Err(Error::new("the tests for guests do not build"));

@@ -30,18 +30,23 @@ fn target_dir() -> PathBuf {
     process::target_dir().join("guest")
 }
 
-/// Builds the executables of one package and returns the folder they are in.
-pub(crate) fn build(package: &str) -> Result<PathBuf> {
+/// Builds the executables of packages and returns the folder they are in.
+pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
     if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
         return Err(Error::new(
             "guests are x86-64 Linux ones, and this machine is not",
         ));
     }
-    process::run(cargo("build").args(["--bins", "--package", package]))?;
+    let mut cargo = cargo("build");
+    cargo.arg("--bins");
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    process::run(&mut cargo)?;
     Ok(target_dir().join(TARGET).join("debug"))
 }
 
 /// The guest's first process.
 pub(super) fn init() -> Result<PathBuf> {
-    Ok(build("aya-guest-init")?.join("aya-guest-init"))
+    Ok(build(&["aya-guest-init"])?.join("aya-guest-init"))
 }
