@@ -1,6 +1,7 @@
 //! The project's own commands. This file only sends a command on to its module.
 
 mod args;
+mod codegen;
 mod demo;
 mod error;
 mod lint;
@@ -23,6 +24,12 @@ struct Command {
 }
 
 const COMMANDS: &[Command] = &[
+    Command {
+        name: "codegen",
+        usage: "[--check] [--headers DIR]",
+        about: "write aya-uapi's generated files from the newest kernel's headers, or check them",
+        run: codegen::run,
+    },
     Command {
         name: "demo",
         usage: "",

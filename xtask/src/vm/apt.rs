@@ -121,7 +121,7 @@ impl Mirror {
 }
 
 /// One release's package lists in a folder of their own.
-pub(super) struct Archive {
+pub(crate) struct Archive {
     dir: PathBuf,
     names: Vec<String>,
     /// What apt said when a part of the lists could not be had.
@@ -130,7 +130,7 @@ pub(super) struct Archive {
 
 impl Archive {
     /// Fetches the lists of a release into a folder under `cache`.
-    pub(super) fn open(cache: &Path, release: &str) -> Result<Self> {
+    pub(crate) fn open(cache: &Path, release: &str) -> Result<Self> {
         let dir = cache.join("apt").join(release);
         for part in ["lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(dir.join(part)).context(dir.display())?;
@@ -204,7 +204,7 @@ impl Archive {
     }
 
     /// Downloads packages and returns their files.
-    pub(super) fn download(&self, packages: &[String]) -> Result<Vec<PathBuf>> {
+    pub(crate) fn download(&self, packages: &[String]) -> Result<Vec<PathBuf>> {
         remove_packages(&self.dir)?;
         process::output(self.apt("apt-get").arg("-q").arg("download").args(packages))?;
         let files = packages_in(&self.dir)?;
@@ -221,7 +221,7 @@ impl Archive {
     }
 
     /// Removes what [`Self::download`] left.
-    pub(super) fn clean(&self) -> Result<()> {
+    pub(crate) fn clean(&self) -> Result<()> {
         remove_packages(&self.dir)
     }
 }

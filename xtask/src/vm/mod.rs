@@ -5,7 +5,7 @@
 //! guest, [`cpio`] packs it, [`qemu`] boots it. The guest's first process is the crate
 //! `aya-guest-init`. Everything is kept under `target/vm`; removing that folder starts afresh.
 
-mod apt;
+pub(crate) mod apt;
 pub(crate) mod command;
 mod cpio;
 pub(crate) mod guest;
