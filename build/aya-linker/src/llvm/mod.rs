@@ -1,0 +1,557 @@
+//! LLVM, opened at run time: safe handles over the C interface.
+//!
+//! This module is the only one of the crate with `unsafe` code. Its rule: handles ([`Value`],
+//! [`Block`], [`Type`], [`Meta`]) are made only by the functions here, out of the one module of a
+//! [`Session`], which is never freed: it lives as long as its process, and that is a short-lived
+//! child (see [`isolate`](self::isolate)). Whoever erases a value gives its handle up; the stages of
+//! [`lower`](crate::lower) collect handles before they erase, and erase each one once.
+#![allow(unsafe_code)]
+#![allow(dead_code)]
+
+mod api;
+mod debug;
+pub(crate) mod isolate;
+mod session;
+
+use std::ffi::{CStr, CString, c_char, c_uint};
+use std::path::Path;
+use std::ptr;
+use std::sync::OnceLock;
+
+use api::{Api, Ptr};
+
+#[allow(unused_imports)]
+pub(crate) use debug::{DebugBuilder, Meta};
+pub(crate) use session::Session;
+
+static API: OnceLock<Api> = OnceLock::new();
+
+fn api() -> &'static Api {
+    #[expect(clippy::expect_used, reason = "handles exist only after `open`")]
+    API.get().expect("LLVM is open")
+}
+
+/// Opens the library, once per process, and gives its version.
+///
+/// # Errors
+/// What the dynamic loader says.
+pub(crate) fn open(path: &Path) -> Result<[u32; 3], String> {
+    if API.get().is_none() {
+        let opened = Api::open(path)?;
+        let _ = API.set(opened);
+    }
+    let mut version = [0; 3];
+    let [major, minor, patch] = &mut version;
+    // SAFETY: three writable integers.
+    unsafe { (api().LLVMGetVersion)(major, minor, patch) };
+    Ok(version)
+}
+
+/// The text as LLVM wants it; what follows a zero byte is cut off, as LLVM itself would.
+fn c_string(text: &str) -> CString {
+    let end = text.find('\0').unwrap_or(text.len());
+    CString::new(&text.as_bytes()[..end]).unwrap_or_default()
+}
+
+/// A string that LLVM allocated for us.
+fn owned_message(message: *mut c_char) -> String {
+    if message.is_null() {
+        return String::new();
+    }
+    // SAFETY: LLVM gave a zero-terminated string that is ours to dispose of, once.
+    unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        (api().LLVMDisposeMessage)(message);
+        text
+    }
+}
+
+fn text_of(start: *const u8, length: usize) -> String {
+    if start.is_null() {
+        return String::new();
+    }
+    // SAFETY: LLVM gave the start and length of a string that lives as long as its owner.
+    let bytes = unsafe { std::slice::from_raw_parts(start, length) };
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Anything with a value: function, global variable, constant, instruction, argument.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Value(Ptr);
+
+/// A basic block.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Block(Ptr);
+
+/// A type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Type(Ptr);
+
+/// `LLVMLinkage`, as far as the linker uses it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Linkage {
+    External = 0,
+    Internal = 8,
+}
+
+/// `LLVMOpcode`, as far as the linker uses it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(crate) enum Opcode {
+    Unreachable = 7,
+    Mul = 12,
+    UDiv = 14,
+    SDiv = 15,
+    URem = 17,
+    SRem = 18,
+    Store = 28,
+    IntToPtr = 40,
+    Phi = 44,
+    Call = 45,
+    Other = u32::MAX,
+}
+
+impl Opcode {
+    fn from_raw(raw: u32) -> Self {
+        [
+            Self::Unreachable,
+            Self::Mul,
+            Self::UDiv,
+            Self::SDiv,
+            Self::URem,
+            Self::SRem,
+            Self::Store,
+            Self::IntToPtr,
+            Self::Phi,
+            Self::Call,
+        ]
+        .into_iter()
+        .find(|opcode| *opcode as u32 == raw)
+        .unwrap_or(Self::Other)
+    }
+}
+
+/// `LLVMTypeKind`, as far as the linker uses it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TypeKind {
+    Void,
+    Float,
+    Integer,
+    Struct,
+    Array,
+    Pointer,
+    Vector,
+    Other,
+}
+
+/// `LLVMValueKind`, as far as the linker uses it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Function,
+    Variable,
+    ConstantExpr,
+    Aggregate,
+    Zero,
+    DataArray,
+    Int,
+    InlineAsm,
+    Instruction,
+    Other,
+}
+
+/// Follows a linked list of LLVM's until its null.
+fn list(first: Ptr, next: unsafe extern "C" fn(Ptr) -> Ptr) -> Vec<Ptr> {
+    let mut found = Vec::new();
+    let mut item = first;
+    while !item.is_null() {
+        found.push(item);
+        // SAFETY: `item` is a live element of the list that `next` belongs to.
+        item = unsafe { next(item) };
+    }
+    found
+}
+
+/// Where an attribute sits: `LLVMAttributeFunctionIndex`.
+const FUNCTION: c_uint = c_uint::MAX;
+
+fn attribute_kind(name: &str) -> c_uint {
+    // SAFETY: start and length of a live string.
+    unsafe { (api().LLVMGetEnumAttributeKindForName)(name.as_ptr(), name.len()) }
+}
+
+impl Value {
+    fn some(raw: Ptr) -> Option<Self> {
+        (!raw.is_null()).then_some(Self(raw))
+    }
+
+    pub(crate) fn kind(self) -> Kind {
+        // SAFETY: a live value.
+        match unsafe { (api().LLVMGetValueKind)(self.0) } {
+            5 => Kind::Function,
+            8 => Kind::Variable,
+            10 => Kind::ConstantExpr,
+            11 | 12 => Kind::Aggregate,
+            14 | 15 | 20 | 25 => Kind::Zero,
+            16 => Kind::DataArray,
+            18 => Kind::Int,
+            23 => Kind::InlineAsm,
+            24 => Kind::Instruction,
+            _ => Kind::Other,
+        }
+    }
+
+    pub(crate) fn name(self) -> String {
+        let mut length = 0;
+        // SAFETY: a live value, a writable length.
+        let start = unsafe { (api().LLVMGetValueName2)(self.0, &mut length) };
+        text_of(start, length)
+    }
+
+    pub(crate) fn set_name(self, name: &str) {
+        // SAFETY: a live value; start and length of a live string.
+        unsafe { (api().LLVMSetValueName2)(self.0, name.as_ptr(), name.len()) }
+    }
+
+    pub(crate) fn ty(self) -> Type {
+        // SAFETY: a live value.
+        Type(unsafe { (api().LLVMTypeOf)(self.0) })
+    }
+
+    // Functions and global variables.
+
+    pub(crate) fn is_declaration(self) -> bool {
+        // SAFETY: a live function or global variable.
+        unsafe { (api().LLVMIsDeclaration)(self.0) != 0 }
+    }
+
+    pub(crate) fn is_external(self) -> bool {
+        // SAFETY: a live function or global variable.
+        !matches!(unsafe { (api().LLVMGetLinkage)(self.0) }, 8 | 9)
+    }
+
+    pub(crate) fn set_linkage(self, linkage: Linkage) {
+        // SAFETY: a live function or global variable. Local symbols must have default visibility.
+        unsafe {
+            if linkage == Linkage::Internal {
+                (api().LLVMSetVisibility)(self.0, 0);
+            }
+            (api().LLVMSetLinkage)(self.0, linkage as c_uint);
+        }
+    }
+
+    /// Its section, empty when it has none.
+    pub(crate) fn section(self) -> String {
+        // SAFETY: a live function or global variable; the string is its own.
+        unsafe {
+            let section = (api().LLVMGetSection)(self.0);
+            if section.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(section).to_string_lossy().into_owned()
+            }
+        }
+    }
+
+    pub(crate) fn set_section(self, section: &str) {
+        let section = c_string(section);
+        // SAFETY: a live function or global variable; LLVM copies the string.
+        unsafe { (api().LLVMSetSection)(self.0, section.as_ptr()) }
+    }
+
+    pub(crate) fn set_alignment(self, bytes: u32) {
+        // SAFETY: a live global variable.
+        unsafe { (api().LLVMSetAlignment)(self.0, bytes) }
+    }
+
+    pub(crate) fn initializer(self) -> Option<Self> {
+        // SAFETY: a live global variable.
+        Self::some(unsafe { (api().LLVMGetInitializer)(self.0) })
+    }
+
+    pub(crate) fn set_initializer(self, value: Self) {
+        // SAFETY: a live global variable and a constant.
+        unsafe { (api().LLVMSetInitializer)(self.0, value.0) }
+    }
+
+    /// The type of a function's signature or of a variable's content.
+    pub(crate) fn content_type(self) -> Type {
+        // SAFETY: a live function or global variable.
+        Type(unsafe { (api().LLVMGlobalGetValueType)(self.0) })
+    }
+
+    pub(crate) fn delete_global(self) {
+        // SAFETY: a live global variable without uses; the caller gives the handle up.
+        unsafe { (api().LLVMDeleteGlobal)(self.0) }
+    }
+
+    pub(crate) fn delete_function(self) {
+        // SAFETY: a live function without uses; the caller gives the handle up.
+        unsafe { (api().LLVMDeleteFunction)(self.0) }
+    }
+
+    pub(crate) fn drop_personality(self) {
+        // SAFETY: a live function.
+        unsafe {
+            if (api().LLVMHasPersonalityFn)(self.0) != 0 {
+                (api().LLVMSetPersonalityFn)(self.0, ptr::null_mut());
+            }
+        }
+    }
+
+    pub(crate) fn is_intrinsic(self) -> bool {
+        // SAFETY: a live function.
+        unsafe { (api().LLVMGetIntrinsicID)(self.0) != 0 }
+    }
+
+    pub(crate) fn has_attribute(self, name: &str) -> bool {
+        // SAFETY: a live function.
+        unsafe {
+            !(api().LLVMGetEnumAttributeAtIndex)(self.0, FUNCTION, attribute_kind(name)).is_null()
+        }
+    }
+
+    pub(crate) fn add_attribute(self, session: &Session, name: &str) {
+        // SAFETY: a live function, an attribute of the same context.
+        unsafe { (api().LLVMAddAttributeAtIndex)(self.0, FUNCTION, session.attribute(name)) }
+    }
+
+    pub(crate) fn remove_attribute(self, name: &str) {
+        let kind = attribute_kind(name);
+        if kind != 0 {
+            // SAFETY: a live function.
+            unsafe { (api().LLVMRemoveEnumAttributeAtIndex)(self.0, FUNCTION, kind) }
+        }
+    }
+
+    pub(crate) fn remove_string_attribute(self, name: &str) {
+        // SAFETY: a live function; start and length of a live string.
+        unsafe {
+            (api().LLVMRemoveStringAttributeAtIndex)(
+                self.0,
+                FUNCTION,
+                name.as_ptr(),
+                name.len() as c_uint,
+            );
+        }
+    }
+
+    pub(crate) fn blocks(self) -> Vec<Block> {
+        // SAFETY: a live function.
+        let first = unsafe { (api().LLVMGetFirstBasicBlock)(self.0) };
+        list(first, api().LLVMGetNextBasicBlock)
+            .into_iter()
+            .map(Block)
+            .collect()
+    }
+
+    /// All instructions of a function, in order.
+    pub(crate) fn instructions(self) -> Vec<Self> {
+        self.blocks()
+            .into_iter()
+            .flat_map(Block::instructions)
+            .collect()
+    }
+
+    // Constants.
+
+    pub(crate) fn int(self) -> Option<u64> {
+        // SAFETY: a live integer constant of at most 64 bits.
+        (self.kind() == Kind::Int && self.ty().bits() <= 64)
+            .then(|| unsafe { (api().LLVMConstIntGetZExtValue)(self.0) })
+    }
+
+    /// The bytes of a constant array of integers, in this machine's byte order.
+    fn data(self) -> Vec<u8> {
+        let mut length = 0;
+        // SAFETY: a live constant data array; LLVM owns what is copied here.
+        unsafe {
+            let start = (api().LLVMGetRawDataValues)(self.0, &mut length);
+            std::slice::from_raw_parts(start, length).to_vec()
+        }
+    }
+
+    // Users and operands.
+
+    pub(crate) fn users(self) -> Vec<Self> {
+        // SAFETY: a live value and its list of uses.
+        unsafe {
+            let first = (api().LLVMGetFirstUse)(self.0);
+            list(first, api().LLVMGetNextUse)
+                .into_iter()
+                .map(|each| Self((api().LLVMGetUser)(each)))
+                .collect()
+        }
+    }
+
+    pub(crate) fn operands(self) -> Vec<Self> {
+        // SAFETY: a live user; indices below the number of its operands.
+        unsafe {
+            let count = (api().LLVMGetNumOperands)(self.0).max(0) as c_uint;
+            (0..count)
+                .filter_map(|index| Self::some((api().LLVMGetOperand)(self.0, index)))
+                .collect()
+        }
+    }
+
+    pub(crate) fn replace_uses(self, with: Self) {
+        // SAFETY: two live values of one type.
+        unsafe { (api().LLVMReplaceAllUsesWith)(self.0, with.0) }
+    }
+
+    // Instructions.
+
+    pub(crate) fn opcode(self) -> Opcode {
+        // SAFETY: a live instruction or constant expression, else "other".
+        unsafe {
+            match self.kind() {
+                Kind::Instruction => Opcode::from_raw((api().LLVMGetInstructionOpcode)(self.0)),
+                Kind::ConstantExpr => Opcode::from_raw((api().LLVMGetConstOpcode)(self.0)),
+                _ => Opcode::Other,
+            }
+        }
+    }
+
+    pub(crate) fn is_call(self) -> bool {
+        self.kind() == Kind::Instruction && self.opcode() == Opcode::Call
+    }
+
+    /// What a call calls.
+    pub(crate) fn callee(self) -> Option<Self> {
+        // SAFETY: a live call.
+        if self.is_call() {
+            Self::some(unsafe { (api().LLVMGetCalledValue)(self.0) })
+        } else {
+            None
+        }
+    }
+
+    /// The signature that a call uses.
+    pub(crate) fn called_type(self) -> Type {
+        // SAFETY: a live call.
+        Type(unsafe { (api().LLVMGetCalledFunctionType)(self.0) })
+    }
+
+    /// The arguments of a call.
+    pub(crate) fn arguments(self) -> Vec<Self> {
+        // SAFETY: a live call; its arguments are its first operands.
+        let count = unsafe { (api().LLVMGetNumArgOperands)(self.0) } as usize;
+        let mut operands = self.operands();
+        operands.truncate(count);
+        operands
+    }
+
+    pub(crate) fn add_call_attribute(self, session: &Session, name: &str) {
+        // SAFETY: a live call, an attribute of the same context.
+        unsafe { (api().LLVMAddCallSiteAttribute)(self.0, FUNCTION, session.attribute(name)) }
+    }
+
+    pub(crate) fn remove_call_attribute(self, name: &str) {
+        // SAFETY: a live call.
+        unsafe { (api().LLVMRemoveCallSiteEnumAttribute)(self.0, FUNCTION, attribute_kind(name)) }
+    }
+
+    pub(crate) fn block(self) -> Block {
+        // SAFETY: a live instruction.
+        Block(unsafe { (api().LLVMGetInstructionParent)(self.0) })
+    }
+
+    /// The function that an instruction is in.
+    pub(crate) fn function(self) -> Self {
+        self.block().function()
+    }
+
+    pub(crate) fn erase(self) {
+        // SAFETY: a live instruction without uses; the caller gives the handle up.
+        unsafe { (api().LLVMInstructionEraseFromParent)(self.0) }
+    }
+}
+
+impl Block {
+    pub(crate) fn instructions(self) -> Vec<Value> {
+        // SAFETY: a live block.
+        let first = unsafe { (api().LLVMGetFirstInstruction)(self.0) };
+        list(first, api().LLVMGetNextInstruction)
+            .into_iter()
+            .map(Value)
+            .collect()
+    }
+
+    pub(crate) fn last(self) -> Option<Value> {
+        // SAFETY: a live block.
+        Value::some(unsafe { (api().LLVMGetLastInstruction)(self.0) })
+    }
+
+    pub(crate) fn function(self) -> Value {
+        // SAFETY: a live block inside a function.
+        Value(unsafe { (api().LLVMGetBasicBlockParent)(self.0) })
+    }
+}
+
+impl Type {
+    pub(crate) fn kind(self) -> TypeKind {
+        // SAFETY: a live type.
+        match unsafe { (api().LLVMGetTypeKind)(self.0) } {
+            0 => TypeKind::Void,
+            1..=6 | 18 => TypeKind::Float,
+            8 => TypeKind::Integer,
+            10 => TypeKind::Struct,
+            11 => TypeKind::Array,
+            12 => TypeKind::Pointer,
+            13 => TypeKind::Vector,
+            _ => TypeKind::Other,
+        }
+    }
+
+    /// Width of an integer type, 0 for others.
+    pub(crate) fn bits(self) -> u32 {
+        // SAFETY: a live integer type.
+        if self.kind() == TypeKind::Integer {
+            unsafe { (api().LLVMGetIntTypeWidth)(self.0) }
+        } else {
+            0
+        }
+    }
+
+    /// The elements' type of an array.
+    pub(crate) fn element(self) -> Self {
+        // SAFETY: a live array type.
+        Self(unsafe { (api().LLVMGetElementType)(self.0) })
+    }
+
+    /// What a function type returns.
+    pub(crate) fn returns(self) -> Self {
+        // SAFETY: a live function type.
+        Self(unsafe { (api().LLVMGetReturnType)(self.0) })
+    }
+
+    /// What a function type takes.
+    pub(crate) fn parameters(self) -> Vec<Self> {
+        // SAFETY: a live function type; room for as many types as it has parameters.
+        unsafe {
+            let mut types = vec![ptr::null_mut(); (api().LLVMCountParamTypes)(self.0) as usize];
+            (api().LLVMGetParamTypes)(self.0, types.as_mut_ptr());
+            types.into_iter().map(Self).collect()
+        }
+    }
+
+    /// The registers that a value of the type occupies as an argument or result.
+    pub(crate) fn registers(self) -> usize {
+        match self.kind() {
+            TypeKind::Void => 0,
+            TypeKind::Integer => self.bits().div_ceil(64) as usize,
+            TypeKind::Struct | TypeKind::Array | TypeKind::Vector => 2,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn null(self) -> Value {
+        // SAFETY: a live sized type.
+        Value(unsafe { (api().LLVMConstNull)(self.0) })
+    }
+
+    /// A constant of an integer type.
+    pub(crate) fn constant(self, value: u64) -> Value {
+        // SAFETY: a live integer type.
+        Value(unsafe { (api().LLVMConstInt)(self.0, value, 0) })
+    }
+}
