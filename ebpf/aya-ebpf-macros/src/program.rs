@@ -46,7 +46,7 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
     let check = quote_spanned!(output.span()=>
         #krate::programs::returns::<#krate::programs::#context, #output>();
     );
-    let call = quote!(program(#argument));
+    let call = quote!(__aya_program(#argument));
     let call = match unsafety {
         Some(unsafety) => quote!(#unsafety { #call }),
         None => call,
@@ -56,7 +56,7 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
         #item
 
         const _: () = {
-            use self::#name as program;
+            use self::#name as __aya_program;
 
             // SAFETY: the symbol is the program's name, which the object has once; the section is
             // where a loader looks for programs of this type.

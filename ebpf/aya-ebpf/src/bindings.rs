@@ -1,59 +1,34 @@
 //! The kernel's constants and structures, under their own names.
-#![allow(non_camel_case_types, missing_docs)]
+//!
+//! They are generated from the kernel's headers, once for eBPF programs and user space
+//! ([`aya_uapi::bindings`]). Registers are those of the machine that the program will run on.
 
 pub use aya_uapi::bindings::*;
 
-/// What an XDP program decides.
-pub mod xdp_action {
-    pub type Type = u32;
-    pub const XDP_ABORTED: Type = 0;
-    pub const XDP_DROP: Type = 1;
-    pub const XDP_PASS: Type = 2;
-    pub const XDP_TX: Type = 3;
-    pub const XDP_REDIRECT: Type = 4;
+/// Selects the registers of one architecture: the one that `aya-build` states, else the compiler's.
+macro_rules! registers {
+    ($($arch:ident $name:literal,)*) => {
+        $(
+            #[cfg(any(bpf_target_arch = $name, all(not(aya_ebpf), target_arch = $name)))]
+            pub use aya_uapi::arch::$arch::{bpf_perf_event_data, pt_regs};
+        )*
+
+        /// Registers of an architecture whose layout this crate does not know.
+        #[cfg(not(any($(bpf_target_arch = $name, all(not(aya_ebpf), target_arch = $name)),*)))]
+        #[expect(non_camel_case_types, reason = "the kernel's name")]
+        #[derive(Debug)]
+        #[repr(C)]
+        pub struct pt_regs {
+            unknown: [u8; 0],
+        }
+    };
 }
 
-pub const BPF_F_CURRENT_CPU: u64 = 0xffff_ffff;
-
-/// The context of XDP programs.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct xdp_md {
-    pub data: u32,
-    pub data_end: u32,
-    pub data_meta: u32,
-    pub ingress_ifindex: u32,
-    pub rx_queue_index: u32,
-    pub egress_ifindex: u32,
-}
-
-/// The context of programs on packets.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct __sk_buff {
-    pub len: u32,
-    pub pkt_type: u32,
-    pub mark: u32,
-    pub queue_mapping: u32,
-    pub protocol: u32,
-    pub vlan_present: u32,
-    pub vlan_tci: u32,
-    pub vlan_proto: u32,
-    pub priority: u32,
-    pub ingress_ifindex: u32,
-    pub ifindex: u32,
-    pub tc_index: u32,
-    pub cb: [u32; 5],
-    pub hash: u32,
-    pub tc_classid: u32,
-    pub data: u32,
-    pub data_end: u32,
-    pub napi_id: u32,
-    pub family: u32,
-    pub remote_ip4: u32,
-    pub local_ip4: u32,
-    pub remote_ip6: [u32; 4],
-    pub local_ip6: [u32; 4],
-    pub remote_port: u32,
-    pub local_port: u32,
+registers! {
+    aarch64 "aarch64",
+    loongarch64 "loongarch64",
+    powerpc64 "powerpc64",
+    riscv64 "riscv64",
+    s390x "s390x",
+    x86_64 "x86_64",
 }

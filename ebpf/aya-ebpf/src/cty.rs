@@ -2,9 +2,14 @@
 #![allow(non_camel_case_types)]
 
 pub use core::ffi::{
-    c_char, c_double, c_float, c_int, c_long, c_longlong, c_schar, c_short, c_uchar, c_uint,
-    c_ulong, c_ulonglong, c_ushort, c_void,
+    c_char, c_double, c_float, c_int, c_longlong, c_schar, c_short, c_uchar, c_uint, c_ulonglong,
+    c_ushort, c_void,
 };
+
+/// `long`, which has 64 bits in eBPF.
+pub type c_long = i64;
+/// `unsigned long`, which has 64 bits in eBPF.
+pub type c_ulong = u64;
 
 /// `int8_t`
 pub type int8_t = i8;

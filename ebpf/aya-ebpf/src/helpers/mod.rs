@@ -70,7 +70,7 @@ pub fn bpf_get_current_comm() -> Result<[u8; TASK_COMM_LEN], i32> {
     // SAFETY: the helper writes the whole array, on failure too.
     unsafe {
         let ret = generated::bpf_get_current_comm(comm.as_mut_ptr().cast(), TASK_COMM_LEN as u32);
-        check(ret as i64).map(|()| comm.assume_init())
+        check(ret).map(|()| comm.assume_init())
     }
 }
 
@@ -96,7 +96,7 @@ macro_rules! readers {
                     size_of::<T>() as u32,
                     src.cast::<c_void>(),
                 );
-                check(ret as i64).map(|()| value.assume_init())
+                check(ret).map(|()| value.assume_init())
             }
         }
 
@@ -114,7 +114,7 @@ macro_rules! readers {
             // SAFETY: the helper writes `dst.len()` bytes.
             check(unsafe {
                 generated::$read(dst.as_mut_ptr().cast(), dst.len() as u32, src.cast::<c_void>())
-            } as i64)
+            })
         }
     )*};
 }
@@ -148,7 +148,7 @@ macro_rules! string_readers {
             // SAFETY: the helper writes at most `dst.len()` bytes.
             let len = unsafe {
                 generated::$read(dst.as_mut_ptr().cast(), dst.len() as u32, src.cast::<c_void>())
-            } as i64;
+            };
             if len < 0 { Err(len as i32) } else { Ok(len as usize) }
         }
     )*};
@@ -221,7 +221,7 @@ pub unsafe fn bpf_probe_write_user<T>(dst: *mut T, src: *const T) -> Result<(), 
     // SAFETY: the caller's promise.
     check(unsafe {
         generated::bpf_probe_write_user(dst.cast(), src.cast::<c_void>(), size_of::<T>() as u32)
-    } as i64)
+    })
 }
 
 /// Compares `left`, up to its end or its first 0, with `right`, which must lie in read-only memory.
@@ -231,5 +231,5 @@ pub fn bpf_strncmp<const N: usize>(left: &[u8; N], right: &CStr) -> Ordering {
     // SAFETY: `left` has N bytes and `right` ends with 0.
     let ret =
         unsafe { generated::bpf_strncmp(left.as_ptr().cast(), N as u32, right.as_ptr().cast()) };
-    (ret as i64).cmp(&0)
+    ret.cmp(&0)
 }

@@ -1,6 +1,6 @@
 //! `bpf_printk!`: a line in the kernel's trace buffer.
 
-use core::ffi::{c_long, c_void};
+use crate::cty::c_long;
 
 /// Prints a line to the kernel's trace buffer, `/sys/kernel/tracing/trace_pipe`.
 ///
@@ -84,23 +84,19 @@ impl<T> From<*mut T> for PrintkArg {
     }
 }
 
-/// `bpf_trace_printk`, which C declares with any number of arguments; the kernel takes five.
+/// `bpf_trace_printk`, for up to three arguments.
 #[doc(hidden)]
 #[inline(always)]
 pub fn trace_printk(format: &'static [u8], a: PrintkArg, b: PrintkArg, c: PrintkArg) -> c_long {
-    #[cfg(any(aya_ebpf, target_arch = "bpf"))]
-    {
-        type Helper = unsafe extern "C" fn(*const c_void, u32, u64, u64, u64) -> c_long;
-        // SAFETY: helper 6 has this signature, and reads the format's bytes.
-        unsafe {
-            let helper = core::mem::transmute::<usize, Helper>(6);
-            helper(format.as_ptr().cast(), format.len() as u32, a.0, b.0, c.0)
-        }
-    }
-    #[cfg(not(any(aya_ebpf, target_arch = "bpf")))]
-    {
-        let _: (*const c_void, _) = (format.as_ptr().cast(), (a, b, c));
-        crate::only_in_the_kernel("bpf_printk")
+    // SAFETY: the helper reads the format.
+    unsafe {
+        super::generated::bpf_trace_printk(
+            format.as_ptr().cast(),
+            format.len() as u32,
+            a.0,
+            b.0,
+            c.0,
+        )
     }
 }
 

@@ -1,12 +1,8 @@
 //! The socket buffer, and the context of programs on sockets.
 
-use core::{
-    ffi::{c_long, c_void},
-    mem::MaybeUninit,
-    ptr::NonNull,
-};
+use core::{ffi::c_void, mem::MaybeUninit, ptr::NonNull};
 
-use crate::{bindings::__sk_buff, helpers::generated};
+use crate::{bindings::__sk_buff, cty::c_long, helpers::generated};
 
 /// A packet as the network stack sees it.
 ///

@@ -174,11 +174,7 @@ impl BtfExt {
     pub fn parse(data: &[u8], btf: &Btf) -> Result<Self, BtfError> {
         let (mut header, body) = open(data, SECTION)?;
         let mut reader = Reader {
-            // A record of 16 bytes names a line and the path of its file.
-            names: Names::new(
-                btf.strings(),
-                data.len().saturating_mul(64).saturating_add(1 << 20),
-            ),
+            names: Names::new(btf.strings()),
             types: btf.types.len(),
         };
         Ok(Self {
