@@ -122,13 +122,6 @@ pub enum Error {
         /// Instruction slots that are allowed.
         limit: usize,
     },
-    /// A call whose target is too far for the instruction's immediate.
-    CallRange {
-        /// The program.
-        program: String,
-        /// The calling instruction.
-        insn: usize,
-    },
     /// Something that this release cannot do yet.
     NotSupported {
         /// The program.
@@ -137,15 +130,6 @@ pub enum Error {
         insn: usize,
         /// What it needs.
         what: String,
-    },
-    /// A relocated instruction for whose map there is no file descriptor.
-    NoMapFd {
-        /// The program.
-        program: String,
-        /// The instruction.
-        insn: usize,
-        /// The map.
-        map: String,
     },
 }
 
@@ -246,10 +230,6 @@ impl fmt::Display for Error {
                 f,
                 "program `{program}`: more than {limit} instructions with the functions it calls; split it up"
             ),
-            Self::CallRange { program, insn } => write!(
-                f,
-                "program `{program}`, instruction {insn}: the function it calls is too far away; split the program up"
-            ),
             Self::NotSupported {
                 program,
                 insn,
@@ -257,10 +237,6 @@ impl fmt::Display for Error {
             } => write!(
                 f,
                 "program `{program}`, instruction {insn}: {what}, which is not supported yet; leave it out"
-            ),
-            Self::NoMapFd { program, insn, map } => write!(
-                f,
-                "program `{program}`, instruction {insn}: map `{map}` was not created; create every map before loading programs"
             ),
         }
     }

@@ -4,11 +4,20 @@
 
 extern crate alloc;
 
+mod abi;
 pub mod btf;
 mod bytes;
+mod configure;
+mod elf;
 mod error;
+mod link;
+mod parse;
+mod shim;
 pub mod spec;
 
+pub use configure::{Config, Configured, Global};
 pub use error::Error;
+pub use link::{LinkedFunction, LinkedObject, LinkedProgram};
 pub use object::Endianness;
+pub use shim::add_shim_type;
 pub use spec::ObjectSpec;

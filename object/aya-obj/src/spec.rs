@@ -1,6 +1,6 @@
 //! Stage 2's result: what an object holds, as plain data.
 //!
-//! `ObjectSpec::parse` fills these types without any system call;
+//! [`ObjectSpec::parse`] fills these types without any system call;
 //! everything can be inspected and changed before `ObjectSpec::configure` passes it on to the
 //! next stage. Relocations ride on the instructions they patch, so instructions can be inserted or
 //! removed without keeping a list of offsets in step.
@@ -11,7 +11,7 @@ use core::fmt;
 use aya_uapi::{AttachType, Insn, MapType, programs::ProgramDef};
 use object::Endianness;
 
-use crate::btf::{Btf, CoreRelo, Name, TypeId};
+use crate::btf::{Btf, CoreRelo, LineInfo, Name, TypeId};
 
 /// An eBPF object file as plain data.
 #[derive(Clone, Debug)]
@@ -159,6 +159,19 @@ pub struct Line {
     pub column: u32,
 }
 
+impl Line {
+    /// The line of a record, which counts in bytes, for a function that begins at `start`.
+    pub(crate) fn new(record: &LineInfo, start: u32) -> Self {
+        Self {
+            insn: record.offset.saturating_sub(start) / 8,
+            file: record.file,
+            text: record.text,
+            line: record.line,
+            column: record.column,
+        }
+    }
+}
+
 /// A map to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MapSpec {
@@ -200,6 +213,29 @@ pub struct MapSpec {
 }
 
 impl MapSpec {
+    /// A map of that type, everything else zero or absent.
+    pub fn new(name: &str, section: &str, map_type: MapType) -> Self {
+        Self {
+            name: name.into(),
+            section: section.into(),
+            map_type,
+            key_size: 0,
+            value_size: 0,
+            max_entries: 0,
+            flags: 0,
+            pinning: PinningType::None,
+            id: 0,
+            numa_node: 0,
+            map_extra: 0,
+            key_type: TypeId::VOID,
+            value_type: TypeId::VOID,
+            inner: None,
+            initial: Vec::new(),
+            contents: None,
+            frozen: false,
+        }
+    }
+
     /// Is this a data section, which is loaded as an array of one element?
     pub fn is_data(&self) -> bool {
         self.contents.is_some()

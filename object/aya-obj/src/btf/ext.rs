@@ -174,7 +174,11 @@ impl BtfExt {
     pub fn parse(data: &[u8], btf: &Btf) -> Result<Self, BtfError> {
         let (mut header, body) = open(data, SECTION)?;
         let mut reader = Reader {
-            names: Names::new(btf.strings()),
+            // A record of 16 bytes names a line and the path of its file.
+            names: Names::new(
+                btf.strings(),
+                data.len().saturating_mul(64).saturating_add(1 << 20),
+            ),
             types: btf.types.len(),
         };
         Ok(Self {

@@ -15,11 +15,6 @@ const SECTION: &str = ".BTF";
 /// The magic number `BTF_MAGIC`, which also tells the byte order.
 pub(super) const MAGIC: u16 = 0xeb9f;
 
-/// The sum of the lengths of all names, each counted as often as it is used. Far above what the
-/// types of a whole kernel need; keeps hostile string tables, where every suffix of one long string
-/// is a name, from costing the square of their length.
-const NAMES_LIMIT: usize = 128 << 20;
-
 /// The longest name: a compiler's are much shorter.
 const NAME_LIMIT: usize = 1 << 16;
 
@@ -73,7 +68,10 @@ impl Btf {
         };
         let mut table = part()?;
         let strings = read_strings(&mut part()?)?;
-        let mut names = Names::new(&strings);
+        let mut names = Names::new(
+            &strings,
+            data.len().saturating_mul(8).saturating_add(1 << 16),
+        );
         let mut types = Vec::new();
         while !table.is_empty() {
             let id = TypeId(u32::try_from(types.len() + 1).unwrap_or(u32::MAX));
@@ -104,10 +102,13 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(strings: &'a str) -> Self {
+    /// `limit` bounds the sum of the lengths of all names, each counted as often as it is used. It
+    /// keeps hostile string tables, where every suffix of one long string is a name, from costing
+    /// the square of their length.
+    pub(super) fn new(strings: &'a str, limit: usize) -> Self {
         Self {
             strings,
-            budget: NAMES_LIMIT,
+            budget: limit,
         }
     }
 

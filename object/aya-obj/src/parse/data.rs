@@ -1,0 +1,216 @@
+//! Data sections, global variables, and what the kernel defines.
+
+use alloc::{borrow::ToOwned, collections::BTreeMap, vec::Vec};
+
+use aya_uapi::MapType;
+
+use super::{Parser, is_family, is_loaded};
+use crate::{
+    Error,
+    abi::BPF_F_RDONLY_PROG,
+    btf::{Btf, Kind, Type, TypeId, VarLinkage},
+    elf::{SectionKind, SymbolKind},
+    spec::{ExternId, ExternKind, ExternSpec, GlobalSpec, MapSpec, Warning},
+};
+
+/// The most variables a section may hold: what a file announces costs nothing until it is loaded,
+/// so it must be bounded.
+const DATA_LIMIT: u64 = 128 << 20;
+
+/// Sections of data that are understood elsewhere or need no understanding.
+const OTHER_SECTIONS: &[&str] = &["license", "version", "maps", ".maps", ".ksyms", ".kconfig"];
+
+impl Parser<'_> {
+    /// Makes a map of every data section, and keeps the sections for user space.
+    pub(super) fn data_sections(&mut self) -> Result<(), Error> {
+        self.fill_in_datasecs();
+        for (index, section) in self.elf.sections.iter().enumerate() {
+            let name = section.name;
+            if name.starts_with(".aya.") {
+                self.spec.kept.insert(name.to_owned(), section.data.into());
+                continue;
+            }
+            if !is_loaded(section) || section.kind == SectionKind::Code {
+                continue;
+            }
+            let read_only = is_family(name, ".rodata");
+            if !read_only && !is_family(name, ".data") && !is_family(name, ".bss") {
+                if !OTHER_SECTIONS.contains(&name) && !name.starts_with("maps/") {
+                    self.warn(Warning::UnknownSection {
+                        section: name.to_owned(),
+                    });
+                }
+                continue;
+            }
+            if section.size > DATA_LIMIT {
+                return Err(Error::Section {
+                    section: name.to_owned(),
+                    problem: "more than 128 MiB of variables",
+                    fix: "use a map for large data",
+                });
+            }
+            if let Some(relocation) = section.relocations.first() {
+                self.warn(Warning::AddressInData {
+                    section: name.to_owned(),
+                    offset: relocation.offset,
+                });
+            }
+            let value_type = self.spec.btf.as_ref().and_then(|btf| btf.datasec(name));
+            let map = MapSpec {
+                key_size: 4,
+                value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
+                max_entries: 1,
+                flags: if read_only { BPF_F_RDONLY_PROG } else { 0 },
+                value_type: value_type.unwrap_or_default(),
+                contents: Some(section.data.into()),
+                frozen: read_only,
+                ..MapSpec::new(name, name, MapType::ARRAY)
+            };
+            let id = self.push_map(map);
+            self.data_maps.insert(index, id);
+        }
+        Ok(())
+    }
+
+    /// Finds the named variables of data sections.
+    pub(super) fn globals(&mut self) {
+        let types = variable_types(self.spec.btf.as_ref());
+        for (&index, &map) in &self.data_maps {
+            let Some(section) = self.elf.sections.get(index) else {
+                continue;
+            };
+            for symbol in self.elf.symbols_in(section) {
+                let (Ok(offset), Ok(size)) =
+                    (u32::try_from(symbol.offset), u32::try_from(symbol.size))
+                else {
+                    continue;
+                };
+                let inside = symbol
+                    .offset
+                    .checked_add(symbol.size)
+                    .is_some_and(|end| end <= section.size);
+                if symbol.kind != SymbolKind::Object || symbol.name.is_empty() || !inside {
+                    continue;
+                }
+                let global = GlobalSpec {
+                    map,
+                    offset,
+                    size,
+                    ty: types.get(symbol.name).copied().unwrap_or_default(),
+                };
+                if symbol.global {
+                    self.spec.globals.insert(symbol.name.to_owned(), global);
+                } else {
+                    self.spec
+                        .globals
+                        .entry(symbol.name.to_owned())
+                        .or_insert(global);
+                }
+            }
+        }
+    }
+
+    /// Fills in what compilers leave open: the sizes of sections and the places of variables.
+    fn fill_in_datasecs(&mut self) {
+        let Some(btf) = &mut self.spec.btf else {
+            return;
+        };
+        let sections: BTreeMap<&str, usize> = self
+            .elf
+            .sections
+            .iter()
+            .enumerate()
+            .rev()
+            .map(|(index, section)| (section.name, index))
+            .collect();
+        let ids: Vec<TypeId> = btf
+            .iter()
+            .filter(|(_, ty)| matches!(ty.kind, Kind::Datasec { .. }))
+            .map(|(id, _)| id)
+            .collect();
+        for id in ids {
+            let Some(&index) = sections.get(btf.type_name(id)) else {
+                continue;
+            };
+            let Some(Type {
+                kind: Kind::Datasec { size, vars },
+                ..
+            }) = btf.get(id)
+            else {
+                continue;
+            };
+            let (mut size, mut vars) = (*size, vars.clone());
+            if let (0, Some(section)) = (size, self.elf.sections.get(index)) {
+                size = u32::try_from(section.size).unwrap_or(u32::MAX);
+            }
+            for var in &mut vars {
+                let name = btf.type_name(var.ty);
+                if let Some(symbol) = self.named.get(&(index, name)) {
+                    var.offset = u32::try_from(symbol.offset).unwrap_or(u32::MAX);
+                }
+            }
+            vars.sort_by_key(|var| var.offset);
+            if let Some(ty) = btf.get_mut(id) {
+                ty.kind = Kind::Datasec { size, vars };
+            }
+        }
+    }
+
+    /// Collects what the object expects the kernel to define.
+    pub(super) fn externs(&mut self) {
+        let Some(btf) = &self.spec.btf else {
+            return;
+        };
+        let weak: BTreeMap<&str, bool> = self
+            .elf
+            .symbols
+            .iter()
+            .filter(|symbol| symbol.section.is_none())
+            .map(|symbol| (symbol.name, symbol.weak))
+            .collect();
+        for (section, kind) in [
+            (".kconfig", ExternKind::Kconfig),
+            (".ksyms", ExternKind::Ksym),
+        ] {
+            let Some(Type {
+                kind: Kind::Datasec { vars, .. },
+                ..
+            }) = btf.datasec(section).and_then(|id| btf.get(id))
+            else {
+                continue;
+            };
+            for var in vars {
+                let name = btf.type_name(var.ty);
+                let is_extern = match btf.get(var.ty).map(|ty| &ty.kind) {
+                    Some(Kind::Var { linkage, .. }) => *linkage == VarLinkage::EXTERN,
+                    Some(Kind::Func { .. }) => true,
+                    _ => false,
+                };
+                if !is_extern || name.is_empty() || self.externs.contains_key(name) {
+                    continue;
+                }
+                let id = ExternId(u32::try_from(self.spec.externs.len()).unwrap_or(u32::MAX));
+                self.spec.externs.push(ExternSpec {
+                    name: name.to_owned(),
+                    kind,
+                    ty: var.ty,
+                    weak: weak.get(name).copied().unwrap_or_default(),
+                });
+                self.externs.insert(name.to_owned(), id);
+            }
+        }
+    }
+}
+
+/// The types of the variables that BTF knows, by name.
+fn variable_types(btf: Option<&Btf>) -> BTreeMap<&str, TypeId> {
+    let Some(btf) = btf else {
+        return BTreeMap::new();
+    };
+    btf.iter()
+        .filter_map(|(_, ty)| match ty.kind {
+            Kind::Var { ty: to, .. } => Some((btf.name(ty.name), to)),
+            _ => None,
+        })
+        .collect()
+}
