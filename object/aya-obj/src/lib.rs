@@ -4,7 +4,6 @@
 
 extern crate alloc;
 
-mod abi;
 pub mod btf;
 mod bytes;
 mod configure;

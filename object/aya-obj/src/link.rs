@@ -12,11 +12,13 @@ use alloc::{
     vec::Vec,
 };
 
-use aya_uapi::Insn;
+use aya_uapi::{
+    Insn,
+    bindings::{BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE},
+};
 
 use crate::{
     Configured, Error, ObjectSpec,
-    abi::{BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE},
     btf::{Btf, TypeId, usize_of},
     spec::{
         ExternId, ExternSpec, Function, FunctionKey, GlobalSpec, Instruction, Line, MapId, MapSpec,
@@ -233,11 +235,15 @@ impl<'a> Linker<'a> {
             None | Some(Reloc::MapFd(_) | Reloc::MapValue { .. }) => instruction,
             Some(Reloc::Call(key)) => {
                 let distance = self.distance(key, here);
-                insn.with_src(BPF_PSEUDO_CALL).with_imm(distance).into()
+                insn.with_src(BPF_PSEUDO_CALL as u8)
+                    .with_imm(distance)
+                    .into()
             }
             Some(Reloc::FuncAddr(key)) => {
                 let distance = self.distance(key, here);
-                insn.with_src(BPF_PSEUDO_FUNC).with_imm(distance).into()
+                insn.with_src(BPF_PSEUDO_FUNC as u8)
+                    .with_imm(distance)
+                    .into()
             }
             Some(Reloc::ExternVar(id)) => {
                 let name = self.extern_name(id);
@@ -324,11 +330,12 @@ impl LinkedProgram {
             insns.push(match *reloc {
                 Some(Reloc::MapFd(map)) => {
                     second = Some(0);
-                    insn.with_src(BPF_PSEUDO_MAP_FD).with_imm(fd_of(map)?)
+                    insn.with_src(BPF_PSEUDO_MAP_FD as u8).with_imm(fd_of(map)?)
                 }
                 Some(Reloc::MapValue { map, offset }) => {
                     second = Some(offset.cast_signed());
-                    insn.with_src(BPF_PSEUDO_MAP_VALUE).with_imm(fd_of(map)?)
+                    insn.with_src(BPF_PSEUDO_MAP_VALUE as u8)
+                        .with_imm(fd_of(map)?)
                 }
                 _ => insn,
             });

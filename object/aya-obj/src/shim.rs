@@ -7,12 +7,14 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use aya_uapi::Insn;
+use aya_uapi::{
+    Insn,
+    bindings::{
+        BPF_F_CURRENT_CPU, BPF_JMP, BPF_JMP32, BPF_PSEUDO_CALL, BPF_ST, BPF_STX, bpf_func_id,
+    },
+};
 
 use crate::{
-    abi::{
-        BPF_F_CURRENT_CPU, BPF_FUNC_PERF_EVENT_OUTPUT, BPF_FUNC_RINGBUF_OUTPUT, BPF_PSEUDO_CALL,
-    },
     btf::{Btf, FuncLinkage, Kind, Name, TypeId},
     link::{LinkedFunction, LinkedProgram, slot_number},
     spec::{Instruction, Line, MapId, Reloc},
@@ -20,9 +22,6 @@ use crate::{
 
 const NAME: &str = "ringbuf_to_perf";
 
-/// Instruction classes that jump.
-const CLASS_JMP: u32 = 5;
-const CLASS_JMP32: u32 = 6;
 /// `goto` with the distance in the offset.
 const JA: u8 = 0x05;
 /// `goto` with the distance in the immediate (CPU v4).
@@ -61,8 +60,8 @@ fn body() -> [Insn; 8] {
         Insn::mov64_reg(2, 1),
         Insn::mov64_reg(1, 0),
         // 32 bits wide, so that the upper half becomes zero.
-        Insn::new(MOV32_IMM, 3, 0, 0, BPF_F_CURRENT_CPU.cast_signed()),
-        Insn::call(BPF_FUNC_PERF_EVENT_OUTPUT),
+        Insn::new(MOV32_IMM, 3, 0, 0, BPF_F_CURRENT_CPU as i32),
+        Insn::call(bpf_func_id::BPF_FUNC_perf_event_output),
         Insn::EXIT,
     ]
 }
@@ -80,7 +79,9 @@ impl LinkedProgram {
             .insns
             .iter()
             .enumerate()
-            .filter(|(_, instruction)| instruction.insn.helper() == Some(BPF_FUNC_RINGBUF_OUTPUT))
+            .filter(|(_, instruction)| {
+                instruction.insn.helper() == Some(bpf_func_id::BPF_FUNC_ringbuf_output)
+            })
             .map(|(index, _)| index)
             .filter(|&index| map_before(&self.insns, &targets, index).is_none_or(&stands_in))
             .collect();
@@ -92,7 +93,10 @@ impl LinkedProgram {
             let distance = start.saturating_sub(call).saturating_sub(1);
             let imm = i32::try_from(distance).unwrap_or(i32::MAX);
             if let Some(instruction) = self.insns.get_mut(call) {
-                let insn = instruction.insn.with_src(BPF_PSEUDO_CALL).with_imm(imm);
+                let insn = instruction
+                    .insn
+                    .with_src(BPF_PSEUDO_CALL as u8)
+                    .with_imm(imm);
                 *instruction = insn.into();
             }
         }
@@ -116,7 +120,7 @@ fn jump_targets(insns: &[Instruction]) -> BTreeSet<usize> {
         .enumerate()
         .filter_map(|(index, instruction)| {
             let insn = instruction.insn;
-            let jumps = matches!(insn.class(), CLASS_JMP | CLASS_JMP32)
+            let jumps = matches!(insn.class(), BPF_JMP | BPF_JMP32)
                 && insn.code != Insn::CALL
                 && insn.code != Insn::EXIT.code;
             let distance = match insn.code {
@@ -144,7 +148,7 @@ fn map_before(insns: &[Instruction], targets: &BTreeSet<usize>, call: usize) -> 
             // Atomic operations may write their source register.
             (ATOMIC32 | ATOMIC64, _) if insn.src() == register => return None,
             // The second half of a 64-bit load, and what writes no register: stores, other jumps.
-            (0, _) | (_, 2 | 3 | CLASS_JMP | CLASS_JMP32) => {}
+            (0, _) | (_, BPF_ST | BPF_STX | BPF_JMP | BPF_JMP32) => {}
             _ if insn.dst() != register => {}
             (MOV64_REG, _) if insn.off == 0 => register = insn.src(),
             _ => {

@@ -5,9 +5,9 @@ use std::io::Write as _;
 use aya_obj::{
     Endianness,
     btf::{
-        Array, Btf, BtfError, BtfExt, CoreRelo, DatasecVar, Enum, EnumValue, FuncInfo, FuncLinkage,
-        IntEncoding, Kind, LineInfo, Member, Name, Param, SectionRecords, Struct, TypeId,
-        VarLinkage,
+        Array, Btf, BtfError, BtfExt, BtfFeatures, CoreRelo, DatasecVar, Enum, EnumValue, FuncInfo,
+        FuncLinkage, IntEncoding, Kind, LineInfo, Member, Name, Param, SectionRecords, Struct,
+        TypeId, VarLinkage,
     },
 };
 
@@ -334,3 +334,91 @@ const NATIVE: Endianness = match cfg!(target_endian = "little") {
     true => Endianness::Little,
     false => Endianness::Big,
 };
+
+#[test]
+fn old_kernels_get_only_what_they_know() {
+    let (btf, ext) = everything();
+    let mut old = btf.clone();
+    old.sanitize(&BtfFeatures::NONE);
+    assert!(old.types.iter().all(|ty| !matches!(
+        ty.kind,
+        Kind::Func { .. }
+            | Kind::FuncProto { .. }
+            | Kind::Var { .. }
+            | Kind::Datasec { .. }
+            | Kind::Float { .. }
+            | Kind::DeclTag { .. }
+            | Kind::TypeTag { .. }
+            | Kind::Enum64(_)
+            | Kind::Enum(Enum { signed: true, .. })
+    )));
+    // Numbers and sizes stay: maps refer to them. Only variables shrink to a placeholder.
+    for (id, ty) in btf.iter() {
+        if btf.size_of(id).unwrap().is_some() && !matches!(ty.kind, Kind::Var { .. }) {
+            assert_eq!(old.size_of(id), btf.size_of(id), "{id}");
+        }
+    }
+    // So do names: records of lines refer to them.
+    let text = ext.line_info[0].records[0].text;
+    assert_eq!(old.name(text), btf.name(text));
+    let again = Btf::parse(&old.write(Endianness::Little).unwrap()).unwrap();
+    assert_eq!(again, old);
+}
+
+#[test]
+fn one_missing_feature_changes_its_kind_only() {
+    let (btf, _) = everything();
+    let changed = |features| {
+        let mut old = btf.clone();
+        old.sanitize(&features);
+        btf.iter()
+            .zip(&old.types)
+            .filter(|((_, before), after)| before.kind != after.kind)
+            .map(|((id, _), _)| id)
+            .collect::<Vec<_>>()
+    };
+    let id = |accept: fn(&Kind) -> bool| {
+        let found = btf.iter().find(|(_, ty)| accept(&ty.kind));
+        found.unwrap().0
+    };
+    let all = BtfFeatures::ALL;
+    let proto = id(|kind| matches!(kind, Kind::FuncProto { .. }));
+    // The unnamed parameter gets a name.
+    assert_eq!(changed(all), [proto]);
+    let float = BtfFeatures {
+        float: false,
+        ..all
+    };
+    assert_eq!(
+        changed(float),
+        [id(|kind| matches!(kind, Kind::Float { .. })), proto]
+    );
+    let global_func = BtfFeatures {
+        global_func: false,
+        ..all
+    };
+    assert_eq!(
+        changed(global_func),
+        [proto, id(|kind| matches!(kind, Kind::Func { .. }))]
+    );
+    let decl_tag = BtfFeatures {
+        decl_tag: false,
+        ..all
+    };
+    assert_eq!(
+        changed(decl_tag),
+        [proto, id(|kind| matches!(kind, Kind::DeclTag { .. }))]
+    );
+}
+
+#[test]
+fn names_that_are_no_identifiers_are_replaced() {
+    let mut btf = Btf::new();
+    let generic = btf.intern("Vec<u8, 7>");
+    let id = btf.add(generic, Kind::Struct(Struct::default()));
+    let long = btf.intern(&"x".repeat(300));
+    let long = btf.add(long, Kind::Struct(Struct::default()));
+    btf.sanitize(&BtfFeatures::ALL);
+    assert_eq!(btf.type_name(id), "Vec_u8__7_");
+    assert_eq!(btf.type_name(long).len(), 127);
+}

@@ -11,6 +11,7 @@
 //! | `ext` | `.BTF.ext`: function, line and CO-RE records |
 //! | `query` | sizes, names, skipping modifiers |
 //! | `gc` | keep only what is reachable |
+//! | `sanitize` | replace what an older kernel refuses |
 //!
 //! Format: `Documentation/bpf/btf.rst` of the kernel.
 
@@ -19,6 +20,7 @@ mod ext;
 mod gc;
 mod query;
 mod read;
+mod sanitize;
 mod types;
 mod write;
 
@@ -26,6 +28,7 @@ pub(crate) use read::usize_of;
 
 pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, FuncInfo, LineInfo, SectionRecords};
+pub use sanitize::BtfFeatures;
 pub use types::{
     Array, Btf, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Member, Name, Param,
     Struct, Type, TypeId, VarLinkage,

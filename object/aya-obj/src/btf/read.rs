@@ -2,11 +2,12 @@
 
 use alloc::{string::String, vec::Vec};
 
+use aya_uapi::bindings::*;
 use object::Endianness;
 
 use super::{
     Array, Btf, BtfError, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Member,
-    Name, Param, Struct, Type, TypeId, VarLinkage, write::kind,
+    Name, Param, Struct, Type, TypeId, VarLinkage,
 };
 use crate::bytes::Bytes;
 
@@ -138,7 +139,7 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
     let flag = info >> 31 != 0;
 
     let kind = match (info >> 24) & 0x1f {
-        kind::INT => {
+        BTF_KIND_INT => {
             // From the highest byte down: encoding (its low half), offset, unused, number of bits.
             let [encoding, offset, _, bits] = word()?.to_be_bytes();
             Kind::Int {
@@ -148,13 +149,13 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
                 bits,
             }
         }
-        kind::PTR => Kind::Ptr(ty),
-        kind::ARRAY => Kind::Array(Array {
+        BTF_KIND_PTR => Kind::Ptr(ty),
+        BTF_KIND_ARRAY => Kind::Array(Array {
             elem: TypeId(word()?),
             index: TypeId(word()?),
             len: word()?,
         }),
-        kind @ (kind::STRUCT | kind::UNION) => {
+        kind @ (BTF_KIND_STRUCT | BTF_KIND_UNION) => {
             let mut members = Vec::new();
             for _ in 0..count {
                 let name = names.check(word()?)?;
@@ -176,18 +177,18 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
                 members,
             };
             match kind {
-                kind::STRUCT => Kind::Struct(body),
+                BTF_KIND_STRUCT => Kind::Struct(body),
                 _ => Kind::Union(body),
             }
         }
-        kind @ (kind::ENUM | kind::ENUM64) => {
+        kind @ (BTF_KIND_ENUM | BTF_KIND_ENUM64) => {
             let mut values = Vec::new();
             for _ in 0..count {
                 let name = names.check(word()?)?;
                 let low = word()?;
                 let value = match (kind, flag) {
-                    (kind::ENUM, true) => i64::from(low.cast_signed()),
-                    (kind::ENUM, false) => i64::from(low),
+                    (BTF_KIND_ENUM, true) => i64::from(low.cast_signed()),
+                    (BTF_KIND_ENUM, false) => i64::from(low),
                     _ => (u64::from(word()?) << 32 | u64::from(low)).cast_signed(),
                 };
                 values.push(EnumValue { name, value });
@@ -198,20 +199,20 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
                 values,
             };
             match kind {
-                kind::ENUM => Kind::Enum(body),
+                BTF_KIND_ENUM => Kind::Enum(body),
                 _ => Kind::Enum64(body),
             }
         }
-        kind::FWD => Kind::Fwd { is_union: flag },
-        kind::TYPEDEF => Kind::Typedef(ty),
-        kind::VOLATILE => Kind::Volatile(ty),
-        kind::CONST => Kind::Const(ty),
-        kind::RESTRICT => Kind::Restrict(ty),
-        kind::FUNC => Kind::Func {
+        BTF_KIND_FWD => Kind::Fwd { is_union: flag },
+        BTF_KIND_TYPEDEF => Kind::Typedef(ty),
+        BTF_KIND_VOLATILE => Kind::Volatile(ty),
+        BTF_KIND_CONST => Kind::Const(ty),
+        BTF_KIND_RESTRICT => Kind::Restrict(ty),
+        BTF_KIND_FUNC => Kind::Func {
             proto: ty,
             linkage: FuncLinkage(info & 0xffff),
         },
-        kind::FUNC_PROTO => {
+        BTF_KIND_FUNC_PROTO => {
             let mut params = Vec::new();
             for _ in 0..count {
                 params.push(Param {
@@ -221,11 +222,11 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
             }
             Kind::FuncProto { ret: ty, params }
         }
-        kind::VAR => Kind::Var {
+        BTF_KIND_VAR => Kind::Var {
             ty,
             linkage: VarLinkage(word()?),
         },
-        kind::DATASEC => {
+        BTF_KIND_DATASEC => {
             let mut vars = Vec::new();
             for _ in 0..count {
                 vars.push(DatasecVar {
@@ -239,13 +240,13 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
                 vars,
             }
         }
-        kind::FLOAT => Kind::Float { size: size_or_type },
-        kind::DECL_TAG => Kind::DeclTag {
+        BTF_KIND_FLOAT => Kind::Float { size: size_or_type },
+        BTF_KIND_DECL_TAG => Kind::DeclTag {
             ty,
             component: word()?.cast_signed(),
             attribute: flag,
         },
-        kind::TYPE_TAG => Kind::TypeTag {
+        BTF_KIND_TYPE_TAG => Kind::TypeTag {
             ty,
             attribute: flag,
         },

@@ -1,34 +1,12 @@
 //! Types to bytes.
 
-use object::Endianness;
-
 use alloc::vec::Vec;
+
+use aya_uapi::bindings::*;
+use object::Endianness;
 
 use super::{Btf, BtfError, Enum, Kind, Struct, Type, read::MAGIC};
 use crate::bytes::Out;
-
-/// The numbers `BTF_KIND_*`.
-pub(super) mod kind {
-    pub(in crate::btf) const INT: u32 = 1;
-    pub(in crate::btf) const PTR: u32 = 2;
-    pub(in crate::btf) const ARRAY: u32 = 3;
-    pub(in crate::btf) const STRUCT: u32 = 4;
-    pub(in crate::btf) const UNION: u32 = 5;
-    pub(in crate::btf) const ENUM: u32 = 6;
-    pub(in crate::btf) const FWD: u32 = 7;
-    pub(in crate::btf) const TYPEDEF: u32 = 8;
-    pub(in crate::btf) const VOLATILE: u32 = 9;
-    pub(in crate::btf) const CONST: u32 = 10;
-    pub(in crate::btf) const RESTRICT: u32 = 11;
-    pub(in crate::btf) const FUNC: u32 = 12;
-    pub(in crate::btf) const FUNC_PROTO: u32 = 13;
-    pub(in crate::btf) const VAR: u32 = 14;
-    pub(in crate::btf) const DATASEC: u32 = 15;
-    pub(in crate::btf) const FLOAT: u32 = 16;
-    pub(in crate::btf) const DECL_TAG: u32 = 17;
-    pub(in crate::btf) const TYPE_TAG: u32 = 18;
-    pub(in crate::btf) const ENUM64: u32 = 19;
-}
 
 /// Starts a section: magic number, version, flags and the header's length.
 pub(super) fn header(endian: Endianness, len: u32) -> Out {
@@ -86,71 +64,71 @@ fn write_type(out: &mut Out, ty: &Type) -> Result<(), BtfError> {
             offset,
             bits,
         } => {
-            head(kind::INT, false, 0, *size)?;
+            head(BTF_KIND_INT, false, 0, *size)?;
             out.u32(u32::from_be_bytes([encoding.0, *offset, 0, *bits]));
         }
-        Kind::Ptr(to) => head(kind::PTR, false, 0, to.0)?,
+        Kind::Ptr(to) => head(BTF_KIND_PTR, false, 0, to.0)?,
         Kind::Array(array) => {
-            head(kind::ARRAY, false, 0, 0)?;
+            head(BTF_KIND_ARRAY, false, 0, 0)?;
             out.u32(array.elem.0);
             out.u32(array.index.0);
             out.u32(array.len);
         }
         Kind::Struct(body) => {
             let flag = has_bit_fields(body);
-            head(kind::STRUCT, flag, body.members.len(), body.size)?;
+            head(BTF_KIND_STRUCT, flag, body.members.len(), body.size)?;
             write_members(out, body, flag)?;
         }
         Kind::Union(body) => {
             let flag = has_bit_fields(body);
-            head(kind::UNION, flag, body.members.len(), body.size)?;
+            head(BTF_KIND_UNION, flag, body.members.len(), body.size)?;
             write_members(out, body, flag)?;
         }
         Kind::Enum(body) => {
-            head(kind::ENUM, body.signed, body.values.len(), body.size)?;
+            head(BTF_KIND_ENUM, body.signed, body.values.len(), body.size)?;
             write_values(out, body, false);
         }
         Kind::Enum64(body) => {
-            head(kind::ENUM64, body.signed, body.values.len(), body.size)?;
+            head(BTF_KIND_ENUM64, body.signed, body.values.len(), body.size)?;
             write_values(out, body, true);
         }
-        Kind::Fwd { is_union } => head(kind::FWD, *is_union, 0, 0)?,
-        Kind::Typedef(to) => head(kind::TYPEDEF, false, 0, to.0)?,
-        Kind::Volatile(to) => head(kind::VOLATILE, false, 0, to.0)?,
-        Kind::Const(to) => head(kind::CONST, false, 0, to.0)?,
-        Kind::Restrict(to) => head(kind::RESTRICT, false, 0, to.0)?,
+        Kind::Fwd { is_union } => head(BTF_KIND_FWD, *is_union, 0, 0)?,
+        Kind::Typedef(to) => head(BTF_KIND_TYPEDEF, false, 0, to.0)?,
+        Kind::Volatile(to) => head(BTF_KIND_VOLATILE, false, 0, to.0)?,
+        Kind::Const(to) => head(BTF_KIND_CONST, false, 0, to.0)?,
+        Kind::Restrict(to) => head(BTF_KIND_RESTRICT, false, 0, to.0)?,
         Kind::Func { proto, linkage } => {
-            head(kind::FUNC, false, usize::from(linkage.0 as u16), proto.0)?;
+            head(BTF_KIND_FUNC, false, usize::from(linkage.0 as u16), proto.0)?;
         }
         Kind::FuncProto { ret, params } => {
-            head(kind::FUNC_PROTO, false, params.len(), ret.0)?;
+            head(BTF_KIND_FUNC_PROTO, false, params.len(), ret.0)?;
             for param in params {
                 out.u32(param.name.0);
                 out.u32(param.ty.0);
             }
         }
         Kind::Var { ty, linkage } => {
-            head(kind::VAR, false, 0, ty.0)?;
+            head(BTF_KIND_VAR, false, 0, ty.0)?;
             out.u32(linkage.0);
         }
         Kind::Datasec { size, vars } => {
-            head(kind::DATASEC, false, vars.len(), *size)?;
+            head(BTF_KIND_DATASEC, false, vars.len(), *size)?;
             for var in vars {
                 out.u32(var.ty.0);
                 out.u32(var.offset);
                 out.u32(var.size);
             }
         }
-        Kind::Float { size } => head(kind::FLOAT, false, 0, *size)?,
+        Kind::Float { size } => head(BTF_KIND_FLOAT, false, 0, *size)?,
         Kind::DeclTag {
             ty,
             component,
             attribute,
         } => {
-            head(kind::DECL_TAG, *attribute, 0, ty.0)?;
+            head(BTF_KIND_DECL_TAG, *attribute, 0, ty.0)?;
             out.u32(component.cast_unsigned());
         }
-        Kind::TypeTag { ty, attribute } => head(kind::TYPE_TAG, *attribute, 0, ty.0)?,
+        Kind::TypeTag { ty, attribute } => head(BTF_KIND_TYPE_TAG, *attribute, 0, ty.0)?,
     }
     Ok(())
 }

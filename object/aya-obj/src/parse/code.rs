@@ -2,13 +2,12 @@
 
 use alloc::{borrow::ToOwned, collections::BTreeMap, vec::Vec};
 
-use aya_uapi::{Insn, programs::match_section};
+use aya_uapi::{Insn, bindings::BPF_PSEUDO_FUNC, programs::match_section};
 use object::{Endian as _, Endianness};
 
 use super::{Parser, is_family, is_loaded, number};
 use crate::{
     Error,
-    abi::BPF_PSEUDO_FUNC,
     btf::{BtfExt, SectionRecords, usize_of},
     elf::{Relocation, Section, SectionKind, Symbol, SymbolKind},
     spec::{Function, FunctionKey, Instruction, Line, ProgramSpec, Reloc, Warning},
@@ -225,7 +224,7 @@ impl Parser<'_> {
         for (&key, function) in &self.spec.functions {
             for (slot, instruction) in function.insns.iter().enumerate() {
                 let insn = instruction.insn;
-                let is_address = insn.is_ld_imm64() && insn.src() == BPF_PSEUDO_FUNC;
+                let is_address = insn.is_ld_imm64() && u32::from(insn.src()) == BPF_PSEUDO_FUNC;
                 if instruction.reloc.is_some() || !(insn.is_subprogram_call() || is_address) {
                     continue;
                 }

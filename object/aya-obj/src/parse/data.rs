@@ -2,12 +2,11 @@
 
 use alloc::{borrow::ToOwned, collections::BTreeMap, vec::Vec};
 
-use aya_uapi::MapType;
+use aya_uapi::{MapType, bindings::BPF_F_RDONLY_PROG};
 
 use super::{Parser, is_family, is_loaded};
 use crate::{
     Error,
-    abi::BPF_F_RDONLY_PROG,
     btf::{Btf, Kind, Type, TypeId, VarLinkage},
     elf::{SectionKind, SymbolKind},
     spec::{ExternId, ExternKind, ExternSpec, GlobalSpec, MapSpec, Warning},
