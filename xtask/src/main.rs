@@ -1,6 +1,7 @@
 //! The project's own commands. This file only sends a command on to its module.
 
 mod args;
+mod build_ebpf;
 mod codegen;
 mod demo;
 mod error;
@@ -29,6 +30,12 @@ const COMMANDS: &[Command] = &[
         usage: "[--check] [--headers DIR]",
         about: "write aya-uapi's generated files from the newest kernel's headers, or check them",
         run: codegen::run,
+    },
+    Command {
+        name: "build-ebpf",
+        usage: "NAME [--mode donor|native]",
+        about: "build an eBPF program of the repository; the last line is its object's path",
+        run: build_ebpf::run,
     },
     Command {
         name: "demo",
