@@ -3,7 +3,7 @@
 //! | offset | bytes | what |
 //! | --- | --- | --- |
 //! | 0 | 4 | id: the offset of the statement's descriptor |
-//! | 4 | the number of arguments, rounded up to 4 | kinds, 0 where there is no argument |
+//! | 4 | the number of arguments, rounded up to 4, at least 4 | kinds, 0 where there is no argument |
 //! | | | the arguments in order, each at its natural alignment, holes filled with zeros |
 //! | | | the bytes of the arguments of variable length, in order, without holes |
 //!
@@ -26,7 +26,11 @@ pub const TRUNCATED: u16 = 1 << 15;
 /// Where the arguments begin in the record of a statement with this many.
 #[must_use]
 pub const fn head_len(arguments: usize) -> usize {
-    4 + arguments.next_multiple_of(4)
+    if arguments == 0 {
+        8
+    } else {
+        4 + arguments.next_multiple_of(4)
+    }
 }
 
 /// An argument read from a record.

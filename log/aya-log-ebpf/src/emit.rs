@@ -192,6 +192,18 @@ unsafe fn zero(record: *mut u8, from: usize, to: usize) {
     }
 }
 
+/// Four kinds as the number that is stored.
+#[inline(always)]
+const fn kinds<A: Arguments>(word: usize) -> u32 {
+    let at = 4 * word;
+    u32::from_ne_bytes([
+        A::KINDS[at],
+        A::KINDS[at + 1],
+        A::KINDS[at + 2],
+        A::KINDS[at + 3],
+    ])
+}
+
 /// Writes the record's head and fixed part.
 ///
 /// # Safety
@@ -207,19 +219,17 @@ unsafe fn put<A: Arguments>(record: *mut u8, id: u32, arguments: A, cap: usize) 
     };
     // SAFETY: the head is part of `A::SIZE`.
     unsafe {
-        record.cast::<u32>().write(id);
-        let mut word = 0;
+        // The id and the first kinds as one number: one store.
+        let (id, first) = (id as u64, kinds::<A>(0) as u64);
+        record
+            .cast::<u64>()
+            .write(match cfg!(target_endian = "little") {
+                true => id | first << 32,
+                false => id << 32 | first,
+            });
+        let mut word = 1;
         while word < A::COUNT.div_ceil(4) {
-            let kinds = [
-                A::KINDS[4 * word],
-                A::KINDS[4 * word + 1],
-                A::KINDS[4 * word + 2],
-                A::KINDS[4 * word + 3],
-            ];
-            record
-                .cast::<u32>()
-                .add(1 + word)
-                .write(u32::from_ne_bytes(kinds));
+            record.cast::<u32>().add(1 + word).write(kinds::<A>(word));
             word += 1;
         }
         arguments.put(record, cap);
@@ -233,13 +243,45 @@ pub fn emit<C: EbpfContext, A: Arguments, const N: usize>(
     descriptor: &'static [u8; N],
     arguments: A,
 ) {
-    // The linker makes the descriptor's offset in its section of this address.
-    let id = descriptor.as_ptr() as usize as u32;
-    let sent = if const { A::VARIABLE == 0 } {
-        emit_fixed(context.as_ptr(), id, arguments)
+    let (context, id) = (context.as_ptr(), id(descriptor));
+    count_loss(if const { A::VARIABLE == 0 } {
+        emit_fixed(context, id, arguments)
     } else {
-        emit_variable(context.as_ptr(), id, arguments)
-    };
+        emit_variable(context, id, arguments)
+    });
+}
+
+/// Sends the record of a statement without arguments: a constant in `.rodata`, which takes half of
+/// the instructions that building it does. The 64 bits of the descriptor's address, of which the
+/// linker makes the id, are the record: the id, and no kinds.
+#[inline(always)]
+pub fn emit_constant<C: EbpfContext, const N: usize>(
+    context: &C,
+    descriptor: &'static &'static [u8; N],
+) {
+    let context = context.as_ptr();
+    count_loss(if cfg!(target_endian = "little") {
+        // SAFETY: a reference is valid for reads of its size.
+        unsafe {
+            output(
+                (&raw const *descriptor).cast(),
+                size_of_val(descriptor),
+                context,
+            )
+        }
+    } else {
+        emit_fixed(context, id(descriptor), Head::<0>)
+    });
+}
+
+/// The linker makes the descriptor's offset in its section of this address.
+#[inline(always)]
+fn id<const N: usize>(descriptor: &'static [u8; N]) -> u32 {
+    descriptor.as_ptr() as usize as u32
+}
+
+#[inline(always)]
+fn count_loss(sent: bool) {
     if !sent {
         // SAFETY: the counter is only added to, in one step.
         unsafe { atomic_add_u64(&raw mut AYA_LOG_LOST, 1) };
@@ -330,9 +372,8 @@ unsafe fn probe_read_kernel(to: *mut u8, size: u32, from: *const u8) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn __aya_log_panic(id: u64) {
-    if enabled(Level::Error) && !emit_fixed(core::ptr::null_mut(), id as u32, Head::<0>) {
-        // SAFETY: as in `emit`.
-        unsafe { atomic_add_u64(&raw mut AYA_LOG_LOST, 1) };
+    if enabled(Level::Error) {
+        count_loss(emit_fixed(core::ptr::null_mut(), id as u32, Head::<0>));
     }
 }
 
@@ -382,7 +423,7 @@ mod tests {
 
     #[test]
     fn no_argument_is_just_the_id() {
-        assert_eq!(<Head<0> as Arguments>::SIZE, 4);
+        assert_eq!(<Head<0> as Arguments>::SIZE, 8);
         values(Head::<0>, &[], |values| assert_eq!(values, []));
     }
 

@@ -63,7 +63,7 @@ mod emit;
 pub mod __private {
     pub use aya_log_common::descriptor::Descriptor;
 
-    pub use crate::emit::{Head, emit, enabled};
+    pub use crate::emit::{Head, emit, emit_constant, enabled};
 
     /// One function per hint, which passes on what the hint accepts.
     pub mod check {

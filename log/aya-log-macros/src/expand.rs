@@ -46,6 +46,22 @@ pub(crate) fn expand(statement: Statement) -> Result<TokenStream> {
         })
     });
     let context_name = Ident::new("context", Span::mixed_site());
+    let emit = if count == 0 {
+        quote! {
+            static __AYA_LOG_RECORD: &[::core::primitive::u8; __AYA_LOG.encoded_len()] =
+                &__AYA_LOG_DESCRIPTOR;
+            ::aya_log_ebpf::__private::emit_constant(#context_name, &__AYA_LOG_RECORD);
+        }
+    } else {
+        quote! {
+            ::aya_log_ebpf::__private::emit(
+                #context_name,
+                &__AYA_LOG_DESCRIPTOR,
+                ::aya_log_ebpf::__private::Head::<#count>
+                    #(.and(#names))*,
+            );
+        }
+    };
     // Items first: they see none of the bindings, and the arguments none of the items' names.
     Ok(quote! {{
         const __AYA_LOG_LEVEL: ::aya_log_ebpf::Level = #level;
@@ -65,12 +81,7 @@ pub(crate) fn expand(statement: Statement) -> Result<TokenStream> {
                     #[unsafe(link_section = ".aya.log")]
                     static __AYA_LOG_DESCRIPTOR:
                         [::core::primitive::u8; __AYA_LOG.encoded_len()] = __AYA_LOG.encode();
-                    ::aya_log_ebpf::__private::emit(
-                        #context_name,
-                        &__AYA_LOG_DESCRIPTOR,
-                        ::aya_log_ebpf::__private::Head::<#count>
-                            #(.and(#names))*,
-                    );
+                    #emit
                 }
             }
         }
