@@ -10,18 +10,12 @@ use std::{
     collections::HashMap,
     env,
     error::Error,
-    io::{self, BufRead as _, BufReader},
     net::{IpAddr, Ipv4Addr},
-    process::{Child, Command, ExitCode, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
-use aya_netlab::{FAR_ADDRESS, Lab, NEAR, received};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use aya_netlab::{FAR_ADDRESS, Lab, NEAR, Running, received};
 
 /// Exit code: no network namespace or no eBPF for this user on this machine.
 const NOT_HERE: u8 = 3;
@@ -198,61 +192,28 @@ impl Decision {
 }
 
 /// The running example.
-struct Firewall {
-    child: Child,
-    lines: Receiver<io::Result<String>>,
-}
+struct Firewall(Running);
 
 impl Firewall {
     fn start(mut example: Command) -> Result<Self> {
-        let (output, ours) = io::pipe()?;
-        example
-            .args(["--iface", NEAR])
-            .env("RUST_LOG", "info")
-            .stdin(Stdio::null());
-        example.stdout(ours.try_clone()?).stderr(ours);
-        let child = example
-            .spawn()
-            .map_err(|error| format!("{}: {error}", example.get_program().to_string_lossy()))?;
-        let (sender, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines() {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(Self { child, lines })
-    }
-
-    /// The next line of its output, or `None` when there is none until `deadline` or ever.
-    fn line(&self, deadline: Instant) -> Result<Option<String>> {
-        match self
-            .lines
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
-            Ok(line) => Ok(Some(line?)),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(None),
-        }
+        example.args(["--iface", NEAR]).env("RUST_LOG", "info");
+        let name = example.get_program().to_string_lossy().into_owned();
+        let running = Running::start(example).map_err(|error| format!("{name}: {error}"))?;
+        Ok(Self(running))
     }
 
     /// Waits until the firewall works; what it says before that is shown.
     fn is_ready(&self) -> Result<bool> {
-        let deadline = Instant::now() + READY_WITHIN;
-        while let Some(line) = self.line(deadline)? {
-            eprintln!("{line}");
-            if line.contains(READY) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let (ready, lines) = self.0.wait_for(READY, READY_WITHIN)?;
+        show(&lines);
+        Ok(ready)
     }
 
     /// Reads its log until there are as many decisions as wanted, or no more come.
     fn logged(&self, wanted: usize) -> Result<Vec<Decision>> {
         let mut decisions = Vec::new();
         let mut deadline = Instant::now() + END_WITHIN;
-        while let Some(line) = self.line(deadline)? {
+        while let Some(line) = self.0.line(deadline)? {
             match Decision::parse(&line) {
                 Some(decision) => {
                     if !decisions.contains(&decision) {
@@ -272,16 +233,8 @@ impl Firewall {
 
     /// Ends it as its user would.
     fn end(&mut self) -> Result<()> {
-        kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGINT)?;
-        let deadline = Instant::now() + END_WITHIN;
-        while let Some(line) = self.line(deadline)? {
-            eprintln!("{line}");
-        }
-        // Its output is closed, or its time over: then there is nothing to wait for.
-        if Instant::now() >= deadline {
-            return Err("the firewall does not end on Ctrl-C".into());
-        }
-        let status = self.child.wait()?;
+        let (status, lines) = self.0.interrupt(END_WITHIN)?;
+        show(&lines);
         if status.success() {
             Ok(())
         } else {
@@ -290,11 +243,9 @@ impl Firewall {
     }
 }
 
-impl Drop for Firewall {
-    fn drop(&mut self) {
-        // Errors say that it has ended already.
-        let _gone = self.child.kill();
-        let _reaped = self.child.wait();
+fn show(lines: &[String]) {
+    for line in lines {
+        eprintln!("{line}");
     }
 }
 

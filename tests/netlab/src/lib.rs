@@ -12,6 +12,7 @@
 
 pub mod netlink;
 mod packet;
+mod program;
 
 use std::{
     fmt,
@@ -31,6 +32,7 @@ use nix::{
     },
 };
 pub use packet::udp_packet;
+pub use program::Running;
 
 /// The interface that packets arrive at.
 pub const NEAR: &str = "near0";

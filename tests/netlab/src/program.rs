@@ -1,0 +1,115 @@
+//! A program under test, run as its user runs it.
+
+use std::{
+    io::{self, BufRead as _, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
+/// A running program whose output is read line by line. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Receiver<io::Result<String>>,
+}
+
+impl Running {
+    /// Starts a program in the calling thread's network namespace; both its outputs are kept.
+    ///
+    /// # Errors
+    /// When the program cannot be started.
+    pub fn start(mut command: Command) -> io::Result<Self> {
+        let (output, ours) = io::pipe()?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(ours.try_clone()?)
+            .stderr(ours)
+            .spawn()?;
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { child, lines })
+    }
+
+    /// The next line of its output, or `None` when there is none until `deadline` or ever.
+    ///
+    /// # Errors
+    /// When its output is not text.
+    pub fn line(&self, deadline: Instant) -> io::Result<Option<String>> {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        self.lines.recv_timeout(patience).ok().transpose()
+    }
+
+    /// Waits until a line contains `text`. The lines up to it come along, whether it came or not.
+    ///
+    /// # Errors
+    /// When its output is not text.
+    pub fn wait_for(&self, text: &str, patience: Duration) -> io::Result<(bool, Vec<String>)> {
+        let deadline = Instant::now() + patience;
+        let mut lines = Vec::new();
+        while let Some(line) = self.line(deadline)? {
+            let found = line.contains(text);
+            lines.push(line);
+            if found {
+                return Ok((true, lines));
+            }
+        }
+        Ok((false, lines))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Presses Ctrl-C and waits for the end; what it says meanwhile comes along.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn interrupt(&mut self, patience: Duration) -> io::Result<(ExitStatus, Vec<String>)> {
+        let id = self.child.id().try_into().map_err(io::Error::other)?;
+        kill(Pid::from_raw(id), Signal::SIGINT)?;
+        self.end(patience)
+    }
+
+    /// Waits for the end; what it says meanwhile comes along.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn end(&mut self, patience: Duration) -> io::Result<(ExitStatus, Vec<String>)> {
+        let deadline = Instant::now() + patience;
+        let mut lines = Vec::new();
+        while let Some(line) = self.line(deadline)? {
+            lines.push(line);
+        }
+        // Its output is closed, or its time over: then there is nothing to wait for.
+        if Instant::now() >= deadline {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the program does not end",
+            ));
+        }
+        Ok((self.child.wait()?, lines))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Errors say that it has ended already.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
