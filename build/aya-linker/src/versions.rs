@@ -21,6 +21,8 @@ pub(crate) const VERSIONS: &[Version] = &[Version {
         "-disable-gotol",
         "-disable-load-acq-store-rel",
         "-bpf-disable-trap-unreachable",
+        // merged comparisons become memcmp calls, or loads that are not aligned
+        "-disable-mergeicmps",
     ],
 }];
 

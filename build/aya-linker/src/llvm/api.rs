@@ -117,7 +117,6 @@ api! {
     LLVMGetInstructionOpcode(Ptr) -> c_uint;
     LLVMInstructionEraseFromParent(Ptr);
     LLVMGetCalledValue(Ptr) -> Ptr;
-    LLVMGetCalledFunctionType(Ptr) -> Ptr;
     LLVMGetNumArgOperands(Ptr) -> c_uint;
     LLVMGetUndef(Ptr) -> Ptr;
 
@@ -142,6 +141,8 @@ api! {
     LLVMGetEnumAttributeAtIndex(Ptr, c_uint, c_uint) -> Ptr;
     LLVMRemoveEnumAttributeAtIndex(Ptr, c_uint, c_uint);
     LLVMRemoveStringAttributeAtIndex(Ptr, c_uint, Bytes, c_uint);
+    LLVMGetCallSiteEnumAttribute(Ptr, c_uint, c_uint) -> Ptr;
+    LLVMGetEnumAttributeValue(Ptr) -> u64;
     LLVMAddCallSiteAttribute(Ptr, c_uint, Ptr);
     LLVMRemoveCallSiteEnumAttribute(Ptr, c_uint, c_uint);
 
@@ -153,7 +154,6 @@ api! {
     LLVMBuildCall2(Ptr, Ptr, Ptr, *mut Ptr, c_uint, Str) -> Ptr;
     LLVMBuildRet(Ptr, Ptr) -> Ptr;
     LLVMBuildRetVoid(Ptr) -> Ptr;
-    LLVMBuildUnreachable(Ptr) -> Ptr;
     LLVMBuildIntCast2(Ptr, Ptr, Ptr, c_int, Str) -> Ptr;
     LLVMBuildAtomicRMW(Ptr, c_uint, Ptr, Ptr, c_uint, c_int) -> Ptr;
 
@@ -170,6 +170,7 @@ api! {
     LLVMValueAsMetadata(Ptr) -> Ptr;
     LLVMGetMDNodeNumOperands(Ptr) -> c_uint;
     LLVMGetMDNodeOperands(Ptr, *mut Ptr);
+    LLVMDITypeGetSizeInBits(Ptr) -> u64;
     LLVMDITypeGetName(Ptr, *mut usize) -> Bytes;
     LLVMGlobalCopyAllMetadata(Ptr, *mut usize) -> Ptr;
     LLVMValueMetadataEntriesGetKind(Ptr, c_uint) -> c_uint;

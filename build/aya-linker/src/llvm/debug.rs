@@ -47,12 +47,12 @@ impl Meta {
     /// `LLVMMetadataKind` of a derived, composite, basic or subroutine type.
     fn is_type(self) -> bool {
         // SAFETY: a live node.
-        matches!(unsafe { (api().LLVMGetMetadataKind)(self.0) }, 10..=13)
+        matches!(unsafe { (api().LLVMGetMetadataKind)(self.0) }, 11..=14)
     }
 
     fn is_composite(self) -> bool {
         // SAFETY: a live node.
-        unsafe { (api().LLVMGetMetadataKind)(self.0) == 12 }
+        unsafe { (api().LLVMGetMetadataKind)(self.0) == 13 }
     }
 
     /// The name of a type or member.
@@ -64,6 +64,15 @@ impl Meta {
         // SAFETY: a live type node.
         let start = unsafe { (api().LLVMDITypeGetName)(self.0, &mut length) };
         text_of(start, length)
+    }
+
+    /// Bytes that a value of the type takes.
+    pub(crate) fn size(self) -> u64 {
+        if !self.is_type() {
+            return 0;
+        }
+        // SAFETY: a live type node.
+        unsafe { (api().LLVMDITypeGetSizeInBits)(self.0) / 8 }
     }
 
     /// What a pointer, array or member refers to.
@@ -227,8 +236,8 @@ impl<'s> DebugBuilder<'s> {
     }
 
     /// A struct without a name whose members are pointers.
-    pub(crate) fn pointers(&self, members: &[(&str, Meta)], file: Option<Meta>) -> Meta {
-        let file = file.map_or(ptr::null_mut(), |file| file.0);
+    pub(crate) fn pointers(&self, members: &[(&str, Meta)]) -> Meta {
+        let file = ptr::null_mut();
         // SAFETY: a live builder, live types, start and length of live strings.
         unsafe {
             let mut nodes: Vec<Ptr> = members

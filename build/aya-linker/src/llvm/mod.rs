@@ -6,7 +6,6 @@
 //! child (see [`isolate`](self::isolate)). Whoever erases a value gives its handle up; the stages of
 //! [`lower`](crate::lower) collect handles before they erase, and erase each one once.
 #![allow(unsafe_code)]
-#![allow(dead_code)]
 
 mod api;
 mod debug;
@@ -20,9 +19,8 @@ use std::sync::OnceLock;
 
 use api::{Api, Ptr};
 
-#[allow(unused_imports)]
 pub(crate) use debug::{DebugBuilder, Meta};
-pub(crate) use session::Session;
+pub(crate) use session::{Builder, Session};
 
 static API: OnceLock<Api> = OnceLock::new();
 
@@ -417,18 +415,11 @@ impl Value {
 
     /// What a call calls.
     pub(crate) fn callee(self) -> Option<Self> {
-        // SAFETY: a live call.
-        if self.is_call() {
-            Self::some(unsafe { (api().LLVMGetCalledValue)(self.0) })
-        } else {
-            None
+        if !self.is_call() {
+            return None;
         }
-    }
-
-    /// The signature that a call uses.
-    pub(crate) fn called_type(self) -> Type {
         // SAFETY: a live call.
-        Type(unsafe { (api().LLVMGetCalledFunctionType)(self.0) })
+        Self::some(unsafe { (api().LLVMGetCalledValue)(self.0) })
     }
 
     /// The arguments of a call.
@@ -443,6 +434,20 @@ impl Value {
     pub(crate) fn add_call_attribute(self, session: &Session, name: &str) {
         // SAFETY: a live call, an attribute of the same context.
         unsafe { (api().LLVMAddCallSiteAttribute)(self.0, FUNCTION, session.attribute(name)) }
+    }
+
+    /// The alignment that a call promises for a pointer argument.
+    pub(crate) fn argument_alignment(self, argument: u32) -> u64 {
+        // SAFETY: a live call; arguments count from 1 in attribute lists.
+        unsafe {
+            let found =
+                (api().LLVMGetCallSiteEnumAttribute)(self.0, argument + 1, attribute_kind("align"));
+            if found.is_null() {
+                1
+            } else {
+                (api().LLVMGetEnumAttributeValue)(found)
+            }
+        }
     }
 
     pub(crate) fn remove_call_attribute(self, name: &str) {
@@ -504,12 +509,11 @@ impl Type {
 
     /// Width of an integer type, 0 for others.
     pub(crate) fn bits(self) -> u32 {
-        // SAFETY: a live integer type.
-        if self.kind() == TypeKind::Integer {
-            unsafe { (api().LLVMGetIntTypeWidth)(self.0) }
-        } else {
-            0
+        if self.kind() != TypeKind::Integer {
+            return 0;
         }
+        // SAFETY: a live integer type.
+        unsafe { (api().LLVMGetIntTypeWidth)(self.0) }
     }
 
     /// The elements' type of an array.

@@ -221,10 +221,8 @@ impl Session {
             return Ok(());
         }
         // SAFETY: the error is consumed by the call.
-        Err(format!(
-            "{passes}: {}",
-            owned_message(unsafe { (api().LLVMGetErrorMessage)(error) })
-        ))
+        let message = unsafe { (api().LLVMGetErrorMessage)(error) };
+        Err(format!("{passes}: {}", owned_message(message)))
     }
 
     /// Checks that the module is well formed.
@@ -393,8 +391,8 @@ impl Session {
     fn element_offset(&self, ty: Type, index: usize) -> Option<u64> {
         let index = u32::try_from(index).ok()?;
         match ty.kind() {
-            // SAFETY: the machine's layout, a live struct type and an index below its length.
             TypeKind::Struct => {
+                // SAFETY: the machine's layout, a live struct type and an index below its length.
                 Some(unsafe { (api().LLVMOffsetOfElement)(self.machine().1, ty.0, index) })
             }
             TypeKind::Array => Some(u64::from(index) * self.size_of(ty.element())),
@@ -485,11 +483,6 @@ impl Builder {
     pub(crate) fn return_void(&self) {
         // SAFETY: the builder stands at the end of a block.
         unsafe { (api().LLVMBuildRetVoid)(self.0) };
-    }
-
-    pub(crate) fn unreachable(&self) {
-        // SAFETY: the builder stands at the end of a block.
-        unsafe { (api().LLVMBuildUnreachable)(self.0) };
     }
 
     pub(crate) fn int_cast(&self, value: Value, ty: Type, signed: bool) -> Value {

@@ -20,10 +20,14 @@ pub(super) fn run(session: &Session, options: &Options) {
     };
     for function in session.definitions() {
         if !is_program(function) {
-            if !super::is_runtime(&function.name()) {
-                function.set_linkage(Linkage::Internal);
-            }
+            function.set_linkage(Linkage::Internal);
             function.set_section(".text");
+        }
+    }
+    for global in session.globals() {
+        // linkage says what is needed
+        if matches!(global.name().as_str(), "llvm.used" | "llvm.compiler.used") {
+            global.delete_global();
         }
     }
     for global in session.globals() {

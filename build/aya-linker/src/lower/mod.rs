@@ -1,14 +1,35 @@
-//! Stage 3: the module as rustc leaves it → a module that is eBPF. One file per concern, in order:
-//! [`retarget`], [`internalise`], panics, wide results, `default<O3>`, memory, arithmetic, log ids.
+//! Stage 3: the module as rustc leaves it → a module that is eBPF. One file per concern:
+//!
+//! ```text
+//! retarget      host module → BPF module
+//! maps          `maps` statics → BTF definitions
+//! atomics       the relaxed add
+//! panics        calls of the panic machinery → markers
+//! internalise   programs and named statics stay visible
+//! wide          what no subprogram can be is inlined
+//!               LLVM's default<O3>
+//! log           descriptors → numbers
+//! panics        markers → safe exits
+//! memory        memcpy and its kin
+//! arithmetic    128-bit and overflow-checked multiplication and division
+//! check         what eBPF cannot do
+//! ```
 
+mod arithmetic;
+mod atomics;
+mod check;
 mod internalise;
+mod log;
+mod maps;
+mod memory;
 mod names;
+mod panics;
 mod retarget;
 mod wide;
 
 use crate::Options;
 use crate::error::Diagnostic;
-use crate::llvm::Session;
+use crate::llvm::{Linkage, Session, Value};
 
 pub(crate) use names::demangle;
 
@@ -34,9 +55,24 @@ pub(crate) fn stage(name: &'static str) -> impl Fn(String) -> Failure {
     move |message| Failure::Llvm(name, message)
 }
 
-/// Names of functions that the code generator itself may call.
-pub(crate) fn is_runtime(name: &str) -> bool {
-    matches!(name, "memcpy" | "memmove" | "memset" | "memcmp" | "bcmp")
+/// Adds functions of ours, written in LLVM's text; those that nothing calls are removed at the end.
+fn adopt(session: &Session, name: &str, text: &str) -> Result<(), String> {
+    let before = session.definitions();
+    session.merge_text(name, text)?;
+    for function in session.definitions() {
+        if !before.contains(&function) {
+            function.set_linkage(Linkage::Internal);
+            function.set_section(".text");
+        }
+    }
+    Ok(())
+}
+
+/// Calls the function `ours` instead.
+fn redirect(session: &Session, function: Value, ours: &str) {
+    if let Some(ours) = session.function(ours) {
+        function.replace_uses(ours);
+    }
 }
 
 /// Runs all stages. `foreign` says that the module was compiled for the host.
@@ -46,17 +82,30 @@ pub(crate) fn lower(
     foreign: bool,
     options: &Options,
 ) -> Result<Lowered, Failure> {
-    let lowered = Lowered::default();
+    let mut lowered = Lowered::default();
     if foreign {
-        retarget::run(session, triple).map_err(stage("retarget"))?;
+        retarget::run(session, triple).map_err(stage("retargeting"))?;
     }
+    memory::forget_definitions(session);
+    maps::run(session).map_err(stage("converting maps"))?;
+    atomics::run(session);
     internalise::run(session, options);
+    panics::mark(session);
     wide::run(session);
     session
         .run(
-            "always-inline,default<O3>,globaldce,strip-dead-prototypes",
+            "globaldce,always-inline,default<O3>,globaldce,strip-dead-prototypes",
             false,
         )
-        .map_err(stage("optimise"))?;
+        .map_err(stage("optimising"))?;
+    let mut log = log::Log::take(session);
+    panics::leave(session, options, &mut log, &mut lowered)?;
+    lowered.log = log.into_bytes();
+    memory::run(session).map_err(stage("adding memory functions"))?;
+    arithmetic::run(session).map_err(stage("adding arithmetic functions"))?;
+    session
+        .run("always-inline,function(sroa,early-cse,instcombine,simplifycfg,adce),globaldce,strip-dead-prototypes", false)
+        .map_err(stage("cleaning up"))?;
+    check::run(session)?;
     Ok(lowered)
 }

@@ -1,0 +1,100 @@
+//! Finds what eBPF cannot do, after everything that could be optimised away is gone.
+
+use super::wide::{ARGUMENTS, argument_registers, has_wide_result};
+use super::{Failure, demangle, panics};
+use crate::error::{Diagnostic, DiagnosticKind};
+use crate::llvm::{Kind, Session, TypeKind, Value};
+
+/// Formatting: core's, by the path of the function.
+fn is_formatting(path: &str) -> bool {
+    path.contains("core::fmt::") || path.contains("alloc::fmt::")
+}
+
+fn is_library(path: &str) -> bool {
+    let path = path.trim_start_matches('<');
+    path.starts_with("core::") || path.starts_with("alloc::")
+}
+
+pub(super) fn run(session: &Session) -> Result<(), Failure> {
+    let mut found = Vec::new();
+    for function in session.definitions() {
+        let name = demangle(&function.name());
+        let about = |kind, detail: String| Diagnostic {
+            kind,
+            function: name.clone(),
+            location: function.definition(),
+            detail,
+        };
+        if argument_registers(function) > ARGUMENTS {
+            found.push(about(
+                DiagnosticKind::TooManyArguments,
+                format!("{} registers", argument_registers(function)),
+            ));
+        }
+        if has_wide_result(function) {
+            found.push(about(DiagnosticKind::WideReturn, String::new()));
+        }
+        for instruction in function.instructions() {
+            let Some((kind, detail)) = judge(instruction) else {
+                continue;
+            };
+            found.push(Diagnostic {
+                kind,
+                function: name.clone(),
+                location: instruction.location(),
+                detail,
+            });
+        }
+    }
+    // inside of the library, the user's call that led there is what counts
+    let formats = found
+        .iter()
+        .any(|each| each.kind == DiagnosticKind::Formatting);
+    found.retain(|each| !(formats && is_library(&each.function)));
+    let mut told: Vec<Diagnostic> = Vec::new();
+    for each in found {
+        let same = |other: &Diagnostic| {
+            other.kind == each.kind
+                && other.location == each.location
+                && other.function == each.function
+        };
+        if !told.iter().any(same) {
+            told.push(each);
+        }
+    }
+    if told.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Program(told))
+    }
+}
+
+fn judge(instruction: Value) -> Option<(DiagnosticKind, String)> {
+    let is_float = |value: Value| value.ty().kind() == TypeKind::Float;
+    if is_float(instruction) || instruction.operands().into_iter().any(is_float) {
+        return Some((DiagnosticKind::FloatingPoint, String::new()));
+    }
+    let callee = instruction.callee()?;
+    match callee.kind() {
+        Kind::Function => {
+            let path = demangle(&callee.name());
+            if is_formatting(&path) {
+                return Some((DiagnosticKind::Formatting, path));
+            }
+            let resolved =
+                !callee.is_declaration() || callee.is_intrinsic() || callee.section() == ".ksyms";
+            (!resolved).then_some((DiagnosticKind::Unresolved, path))
+        }
+        Kind::InlineAsm => None,
+        _ if panics::helper(callee).is_some() => {
+            let count = instruction.arguments().len();
+            (count > ARGUMENTS).then(|| {
+                (
+                    DiagnosticKind::TooManyArguments,
+                    format!("{count} to a helper"),
+                )
+            })
+        }
+        _ => Some((DiagnosticKind::IndirectCall, String::new())),
+    }
+}
