@@ -5,6 +5,7 @@ mod build_ebpf;
 mod codegen;
 mod demo;
 mod error;
+mod fuzz;
 mod lint;
 mod process;
 mod setup;
@@ -42,6 +43,12 @@ const COMMANDS: &[Command] = &[
         usage: "",
         about: "an XDP firewall drops the packets of one address and logs every decision",
         run: demo::run,
+    },
+    Command {
+        name: "fuzz",
+        usage: "[SECONDS]",
+        about: "feed broken objects to aya-obj (default: 60 seconds)",
+        run: fuzz::run,
     },
     Command {
         name: "lint",
