@@ -81,18 +81,24 @@ pub(crate) fn build(name: &str, mode: Option<&str>) -> Result<PathBuf> {
 }
 
 /// An eBPF package of the repository.
-struct Package {
-    name: String,
+pub(crate) struct Package {
+    pub(crate) name: String,
     dir: PathBuf,
+}
+
+/// All eBPF packages.
+pub(crate) fn packages() -> Result<Vec<Package>> {
+    let mut packages = Vec::new();
+    for place in PLACES {
+        collect(&process::workspace().join(place), &mut packages)?;
+    }
+    Ok(packages)
 }
 
 /// Finds the package that has a program: by its own name, by its name without `-ebpf`, or by the name
 /// of one of several binaries.
 fn package_of(name: &str) -> Result<Package> {
-    let mut packages = Vec::new();
-    for place in PLACES {
-        collect(&process::workspace().join(place), &mut packages)?;
-    }
+    let mut packages = packages()?;
     let is_it = |package: &Package| {
         package.name == name
             || package.name.strip_suffix("-ebpf") == Some(name)

@@ -1,6 +1,7 @@
 //! The project's own commands. This file only sends a command on to its module.
 
 mod args;
+mod bench;
 mod build_ebpf;
 mod codegen;
 mod demo;
@@ -31,6 +32,12 @@ const COMMANDS: &[Command] = &[
         usage: "[--check] [--headers DIR]",
         about: "write aya-uapi's generated files from the newest kernel's headers, or check them",
         run: codegen::run,
+    },
+    Command {
+        name: "bench",
+        usage: "[NAME]",
+        about: "measure figures and hold them against their bars",
+        run: bench::run,
     },
     Command {
         name: "build-ebpf",
