@@ -91,6 +91,7 @@ api! {
     LLVMGetSection(Ptr) -> Str;
     LLVMSetSection(Ptr, Str);
     LLVMSetAlignment(Ptr, c_uint);
+    LLVMIsGlobalConstant(Ptr) -> c_int;
     LLVMGetInitializer(Ptr) -> Ptr;
     LLVMSetInitializer(Ptr, Ptr);
     LLVMGlobalGetValueType(Ptr) -> Ptr;

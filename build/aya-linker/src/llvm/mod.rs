@@ -261,6 +261,11 @@ impl Value {
         unsafe { (api().LLVMSetAlignment)(self.0, bytes) }
     }
 
+    pub(crate) fn is_constant(self) -> bool {
+        // SAFETY: a live global variable.
+        unsafe { (api().LLVMIsGlobalConstant)(self.0) != 0 }
+    }
+
     pub(crate) fn initializer(self) -> Option<Self> {
         // SAFETY: a live global variable.
         Self::some(unsafe { (api().LLVMGetInitializer)(self.0) })

@@ -43,3 +43,13 @@ pub(super) fn run(session: &Session, options: &Options) {
         }
     }
 }
+
+/// After optimisation: all constants share one section, which is one map for the loader. LLVM would
+/// sort them by size and kind.
+pub(super) fn gather_constants(session: &Session) {
+    for global in session.globals() {
+        if !global.is_declaration() && global.is_constant() && global.section().is_empty() {
+            global.set_section(".rodata");
+        }
+    }
+}

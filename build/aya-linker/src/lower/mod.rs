@@ -106,6 +106,7 @@ pub(crate) fn lower(
     session
         .run("always-inline,function(sroa,early-cse,instcombine,simplifycfg,adce),globaldce,strip-dead-prototypes", false)
         .map_err(stage("cleaning up"))?;
+    internalise::gather_constants(session);
     check::run(session)?;
     Ok(lowered)
 }
