@@ -102,7 +102,10 @@ pub(crate) enum Opcode {
     SDiv = 15,
     URem = 17,
     SRem = 18,
+    Load = 27,
     Store = 28,
+    GetElementPtr = 29,
+    PtrToInt = 39,
     IntToPtr = 40,
     Phi = 44,
     Call = 45,
@@ -118,7 +121,10 @@ impl Opcode {
             Self::SDiv,
             Self::URem,
             Self::SRem,
+            Self::Load,
             Self::Store,
+            Self::GetElementPtr,
+            Self::PtrToInt,
             Self::IntToPtr,
             Self::Phi,
             Self::Call,
@@ -257,7 +263,7 @@ impl Value {
     }
 
     pub(crate) fn set_alignment(self, bytes: u32) {
-        // SAFETY: a live global variable.
+        // SAFETY: a live global variable, load or store.
         unsafe { (api().LLVMSetAlignment)(self.0, bytes) }
     }
 

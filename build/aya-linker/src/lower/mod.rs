@@ -13,6 +13,7 @@
 //! memory        memcpy and its kin
 //! arithmetic    128-bit and overflow-checked multiplication and division
 //! check         what eBPF cannot do
+//! packet        whole loads of packet data
 //! ```
 
 mod arithmetic;
@@ -23,6 +24,7 @@ mod log;
 mod maps;
 mod memory;
 mod names;
+mod packet;
 mod panics;
 mod retarget;
 mod wide;
@@ -83,6 +85,12 @@ pub(crate) fn lower(
     options: &Options,
 ) -> Result<Lowered, Failure> {
     let mut lowered = Lowered::default();
+    // A module for the host says what the machine is; one for eBPF runs where it was built.
+    let host = session.triple();
+    let arch = match host.split('-').next() {
+        Some(arch) if foreign => arch.to_owned(),
+        _ => std::env::consts::ARCH.to_owned(),
+    };
     if foreign {
         retarget::run(session, triple).map_err(stage("retargeting"))?;
     }
@@ -108,5 +116,6 @@ pub(crate) fn lower(
         .map_err(stage("cleaning up"))?;
     internalise::gather_constants(session);
     check::run(session)?;
+    packet::run(session, &arch);
     Ok(lowered)
 }
