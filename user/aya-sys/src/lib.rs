@@ -5,6 +5,7 @@
 //! | [`bpf`] | the commands of bpf(2): maps, programs, links, BTF, objects |
 //! | [`perf`] | perf events, which probes and event arrays need |
 //! | [`netlink`] | XDP programs on interfaces, for kernels without XDP links |
+//! | [`epoll`] | one descriptor that stands for several |
 //! | [`mmap`] | memory shared with the kernel |
 //! | [`memlock`] | the limit on locked memory, for kernels before 5.11 |
 //! | `fake` | a stand-in for the kernel, for tests (feature `fake`) |
@@ -16,6 +17,7 @@
 pub mod bpf;
 mod call;
 mod cpu;
+pub mod epoll;
 mod error;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
