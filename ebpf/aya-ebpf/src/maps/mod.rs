@@ -10,19 +10,36 @@ mod def;
 mod ops;
 
 pub mod array;
+pub mod bloom_filter;
 pub mod hash_map;
+pub mod lpm_trie;
 pub mod perf;
+pub mod program_array;
+pub mod queue;
 pub mod ring_buf;
+pub mod stack_trace;
+pub mod xdp;
 
 /// The module's former place.
 pub mod per_cpu_array {
     pub use super::array::PerCpuArray;
 }
 
+/// The module's former place.
+pub mod stack {
+    pub use super::queue::Stack;
+}
+
 pub use array::{Array, PerCpuArray};
+pub use bloom_filter::BloomFilter;
 #[doc(hidden)]
 pub use def::is_map;
 pub use def::{Map, aya_map_def};
 pub use hash_map::{HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap};
+pub use lpm_trie::LpmTrie;
 pub use perf::{PerfEventArray, PerfEventByteArray};
+pub use program_array::ProgramArray;
+pub use queue::{Queue, Stack};
 pub use ring_buf::RingBuf;
+pub use stack_trace::StackTrace;
+pub use xdp::{CpuMap, DevMap, DevMapHash, XskMap};

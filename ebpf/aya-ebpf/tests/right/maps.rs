@@ -33,13 +33,35 @@ static RING: RingBuf = RingBuf::with_byte_size(4096, 0);
 static EVENTS: PerfEventArray<Event> = PerfEventArray::new(0);
 #[map]
 static BYTES: PerfEventByteArray = PerfEventByteArray::new(0);
+#[map]
+static TRIE: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(16, 0);
+#[map]
+static QUEUE: Queue<Event> = Queue::with_max_entries(16, 0);
+#[map]
+static STACK: Stack<u64> = Stack::with_max_entries(16, 0);
+#[map]
+static FILTER: BloomFilter<u32> = BloomFilter::with_max_entries(16, 0);
+#[map]
+static PROGRAMS: ProgramArray = ProgramArray::with_max_entries(4, 0);
+#[map]
+static CPUS: CpuMap = CpuMap::with_max_entries(4, 0);
+#[map]
+static DEVICES: DevMap = DevMap::with_max_entries(4, 0);
+#[map]
+static DEVICES_BY_NUMBER: DevMapHash = DevMapHash::with_max_entries(4, 0);
+#[map]
+static SOCKETS: XskMap = XskMap::with_max_entries(4, 0);
 
 fn id(ctx: &impl BpfContext) -> u32 {
     ctx.pid()
 }
 
 fn run(ctx: &XdpContext) -> Result<(), i32> {
-    let event = Event { address: id(ctx), port: 0, unused: 0 };
+    let event = Event {
+        address: id(ctx),
+        port: 0,
+        unused: 0,
+    };
     HASH.insert(&1, &2, 0)?;
     HASH.insert(1, 2, 0)?;
     HASH.insert(event.address, &2, 0)?;
@@ -64,7 +86,29 @@ fn run(ctx: &XdpContext) -> Result<(), i32> {
     EVENTS.output(ctx, &event, 0);
     EVENTS.output(ctx, event, 0);
     BYTES.output(ctx, &ctx.command()?, 0);
-    Ok(())
+    let route = lpm_trie::Key::new(32, [10, 0, 0, 1]);
+    TRIE.insert(&route, TRIE.get(&route).copied().unwrap_or(1), 0)?;
+    QUEUE.push(&event, 0)?;
+    if let (Some(event), Some(number)) = (QUEUE.pop()?, STACK.peek()?) {
+        STACK.push(&(number + u64::from(event.port)), 0)?;
+    }
+    FILTER.insert(&event.address, 0)?;
+    FILTER.contains(&event.address)
+}
+
+#[xdp]
+fn redirect(ctx: XdpContext) -> u32 {
+    let queue = ctx.rx_queue_index();
+    unsafe { PROGRAMS.tail_call(&ctx, queue) };
+    let device = DEVICES
+        .get_ifindex(queue)
+        .or(DEVICES_BY_NUMBER.get(queue).map(|it| it.if_index));
+    match (SOCKETS.get(queue), device) {
+        (Some(_), _) => SOCKETS.redirect(queue, 0),
+        (None, Some(_)) => DEVICES.redirect(queue, 0),
+        (None, None) => CPUS.redirect(queue, 2),
+    }
+    .unwrap_or_else(|action| action)
 }
 
 #[xdp]
@@ -73,3 +117,7 @@ fn program(ctx: XdpContext) -> u32 {
 }
 
 aya_ebpf::panic_handler!();
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

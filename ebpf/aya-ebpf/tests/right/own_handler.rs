@@ -2,7 +2,7 @@
 #![no_main]
 use aya_ebpf::{
     Global,
-    helpers::{bpf_get_prandom_u32, bpf_ktime_get_ns, bpf_probe_read_kernel, bpf_printk},
+    helpers::{bpf_get_prandom_u32, bpf_ktime_get_ns, bpf_printk, bpf_probe_read_kernel},
     macros::xdp,
     programs::XdpContext,
 };
@@ -24,3 +24,7 @@ fn program(ctx: XdpContext) -> u32 {
 fn panic(_: &core::panic::PanicInfo) -> ! {
     loop {}
 }
+
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,37 @@
+//! Bloom filters: sets that answer "no" for certain and "yes" probably.
+
+use crate::{
+    helpers::generated as raw,
+    maps::{def::map_type, ops},
+};
+
+map_type! {
+    /// A Bloom filter. Since Linux 5.16.
+    BloomFilter<T>: () => T, BLOOM_FILTER,
+    /// A filter sized for `max_entries` values; `flags` are creation flags.
+    with_max_entries(max_entries, flags) = (max_entries, flags)
+}
+
+impl<T> BloomFilter<T> {
+    /// Whether `value` may have been inserted.
+    ///
+    /// # Errors
+    ///
+    /// `-ENOENT` when it was not.
+    #[inline(always)]
+    pub fn contains(&self, value: &T) -> Result<(), i32> {
+        // SAFETY: the map's values are `T`; the helper only reads here.
+        ops::check(unsafe { raw::bpf_map_peek_elem(self.as_ptr(), ops::address(value).cast_mut()) })
+    }
+
+    /// Inserts `value`; `flags` must be `BPF_ANY` (0).
+    ///
+    /// # Errors
+    ///
+    /// A negative error number.
+    #[inline(always)]
+    pub fn insert(&self, value: &T, flags: u64) -> Result<(), i32> {
+        // SAFETY: the map's values are `T`.
+        ops::check(unsafe { raw::bpf_map_push_elem(self.as_ptr(), ops::address(value), flags) })
+    }
+}

@@ -1,0 +1,32 @@
+//! Stack traces: call stacks, stored once each.
+
+use crate::{EbpfContext, helpers::generated as raw, maps::def::map_type};
+
+/// Return addresses of a stack, zeros after the last.
+type Frames = [u64; 127];
+
+map_type! {
+    /// A store of call stacks, up to 127 calls deep. Since Linux 4.6.
+    StackTrace: u32 => Frames, STACK_TRACE,
+    /// Room for `max_entries` stacks; `flags` are creation flags.
+    with_max_entries(max_entries, flags) = (max_entries, flags)
+}
+
+impl StackTrace {
+    /// Stores the running stack and returns its number. `flags` as for `bpf_get_stackid`:
+    /// `BPF_F_USER_STACK`, `BPF_F_REUSE_STACKID`, `BPF_F_FAST_STACK_CMP`, frames to skip.
+    ///
+    /// # Errors
+    ///
+    /// A negative error number: `-EEXIST` when another stack has the place.
+    ///
+    /// # Safety
+    ///
+    /// `ctx` must be the context of the running program.
+    #[inline(always)]
+    pub unsafe fn get_stackid<C: EbpfContext>(&self, ctx: &C, flags: u64) -> Result<i64, i64> {
+        // SAFETY: the caller's promise.
+        let id = unsafe { raw::bpf_get_stackid(ctx.as_ptr(), self.as_ptr(), flags) };
+        if id < 0 { Err(id) } else { Ok(id) }
+    }
+}
