@@ -422,3 +422,18 @@ fn names_that_are_no_identifiers_are_replaced() {
     assert_eq!(btf.type_name(id), "Vec_u8__7_");
     assert_eq!(btf.type_name(long).len(), 127);
 }
+
+#[test]
+fn functions_without_types_are_forgiven() {
+    let mut btf = Btf::new();
+    let name = btf.intern("declared");
+    let linkage = FuncLinkage::GLOBAL;
+    let proto = TypeId(21_964);
+    let id = btf.add(name, Kind::Func { proto, linkage });
+    let mut btf = Btf::parse(&btf.write(Endianness::Little).unwrap()).unwrap();
+    let proto = TypeId::VOID;
+    assert_eq!(btf.get(id).unwrap().kind, Kind::Func { proto, linkage });
+    // The kernel would refuse such a function.
+    btf.sanitize(&BtfFeatures::ALL);
+    assert!(matches!(btf.get(id).unwrap().kind, Kind::Int { .. }));
+}

@@ -86,6 +86,20 @@ impl Btf {
         Err(BtfError::Cycle { id })
     }
 
+    /// Is that a function that has a prototype?
+    pub(crate) fn is_typed_func(&self, id: TypeId) -> bool {
+        match self.get(id).map(|ty| &ty.kind) {
+            Some(Kind::Func { proto, .. }) => self.is_proto(*proto),
+            _ => false,
+        }
+    }
+
+    /// Is that the prototype of a function?
+    pub(crate) fn is_proto(&self, id: TypeId) -> bool {
+        let kind = self.get(id).map(|ty| &ty.kind);
+        matches!(kind, Some(Kind::FuncProto { .. }))
+    }
+
     /// The section of that name, with its number.
     pub fn datasec(&self, name: &str) -> Option<TypeId> {
         self.find(name, |kind| matches!(kind, Kind::Datasec { .. }))

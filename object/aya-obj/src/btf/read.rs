@@ -78,6 +78,7 @@ impl Btf {
             let id = TypeId(u32::try_from(types.len() + 1).unwrap_or(u32::MAX));
             types.push(read_type(&mut table, &mut names, id)?);
         }
+        forgive_functions(&mut types);
         check_references(&types)?;
         Ok(Self::from_parts(types, strings))
     }
@@ -256,6 +257,19 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
         name: names.check(name)?,
         kind,
     })
+}
+
+/// LLVM gives functions that are declared without type information a prototype that does not exist.
+/// They are not called, so they become functions without one.
+fn forgive_functions(types: &mut [Type]) {
+    let last = types.len();
+    for ty in types {
+        if let Kind::Func { proto, .. } = &mut ty.kind
+            && usize_of(proto.0) > last
+        {
+            *proto = TypeId::VOID;
+        }
+    }
 }
 
 /// Every type number must be one of the table's, or `void`.

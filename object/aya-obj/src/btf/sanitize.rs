@@ -101,6 +101,7 @@ impl Btf {
         match kind {
             Kind::FuncProto { .. } if !features.func => int(4),
             Kind::Func { proto, .. } if !features.func => Kind::Typedef(*proto),
+            Kind::Func { proto, .. } if !self.is_proto(*proto) => int(1),
             Kind::Func { proto, linkage } if *linkage != FuncLinkage::STATIC => Kind::Func {
                 proto: *proto,
                 linkage: match features.global_func {
@@ -159,9 +160,11 @@ impl Btf {
         let mut vars: Vec<DatasecVar> = vars
             .iter()
             .copied()
-            .filter(|var| {
-                let kind = self.get(var.ty).map(|ty| &ty.kind);
-                size != 0 && !matches!(kind, None | Some(Kind::Func { .. } | Kind::Typedef(_)))
+            .filter(|var| match self.get(var.ty).map(|ty| &ty.kind) {
+                Some(Kind::Var { .. }) => size != 0,
+                // Without sections, variables are integers by now.
+                Some(Kind::Int { .. }) => size != 0 && !features.datasec,
+                _ => false,
             })
             .collect();
         vars.sort_by_key(|var| var.offset);

@@ -7,7 +7,7 @@ use object::{Endian as _, Endianness};
 
 use super::{Parser, is_family, is_loaded, number};
 use crate::{
-    Error,
+    Error, ObjectSpec,
     btf::{BtfExt, SectionRecords, usize_of},
     elf::{Relocation, Section, SectionKind, Symbol, SymbolKind},
     spec::{Function, FunctionKey, Instruction, Line, ProgramSpec, Reloc, Warning},
@@ -316,7 +316,12 @@ impl Parser<'_> {
                 }
             }
         });
-        for function in self.spec.functions.values_mut() {
+        let ObjectSpec { btf, functions, .. } = &mut self.spec;
+        for function in functions.values_mut() {
+            let btf = btf.as_ref();
+            function.ty = function
+                .ty
+                .filter(|ty| btf.is_some_and(|btf| btf.is_typed_func(*ty)));
             function.lines.sort_by_key(|line| line.insn);
             function.lines.dedup_by_key(|line| line.insn);
         }

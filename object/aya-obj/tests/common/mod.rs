@@ -76,7 +76,7 @@ const volatile u32 LEVEL = 3;
 const volatile u8 FLAG = 1;
 u64 dropped;
 u64 start = 77;
-static noinline int callback(u32 index, void *ctx) { dropped += index; return LEVEL; }
+static noinline int callback(u32 index, void *ctx) { dropped += index; return LEVEL & 1; }
 noinline int helper(u32 x) { return x * LEVEL + start; }
 static noinline int local(u32 x) { start += x; return helper(x) + FLAG; }
 SEC("xdp") int firewall(struct xdp_md *ctx) {
