@@ -7,3 +7,5 @@ pub mod pin;
 pub mod programs;
 pub mod sys;
 pub mod util;
+
+pub use maps::Pod;

@@ -1,6 +1,17 @@
 //! Pinning: names in a BPF file system that keep kernel objects alive.
 
-use std::{error::Error, ffi::NulError, fmt, path::PathBuf};
+use std::{
+    error::Error,
+    ffi::{CString, NulError},
+    fmt,
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use aya_sys::bpf;
 
 use crate::sys::SyscallError;
 
@@ -55,4 +66,21 @@ impl From<SyscallError> for PinError {
     fn from(error: SyscallError) -> Self {
         Self::SyscallError(error)
     }
+}
+
+/// Gives the object behind `fd` the name `path` in a BPF file system.
+pub(crate) fn pin(fd: BorrowedFd<'_>, path: &Path) -> Result<(), PinError> {
+    Ok(bpf::obj_pin(fd, &c_path(path)?).map_err(SyscallError::from)?)
+}
+
+/// Opens the object that has the name `path` in a BPF file system.
+pub(crate) fn open(path: &Path) -> Result<OwnedFd, PinError> {
+    Ok(bpf::obj_get(&c_path(path)?, 0).map_err(SyscallError::from)?)
+}
+
+fn c_path(path: &Path) -> Result<CString, PinError> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|error| PinError::InvalidPinPath {
+        path: path.to_owned(),
+        error,
+    })
 }

@@ -27,3 +27,41 @@ impl Error for SyscallError {
         Some(&self.io_error)
     }
 }
+
+impl From<aya_sys::Error> for SyscallError {
+    fn from(error: aya_sys::Error) -> Self {
+        Self {
+            call: error.call,
+            io_error: io::Error::from_raw_os_error(error.errno.0),
+        }
+    }
+}
+
+/// Netlink refused.
+#[derive(Debug)]
+pub struct NetlinkError(aya_sys::Error);
+
+impl NetlinkError {
+    /// The kernel's error number.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        Some(self.0.errno.0)
+    }
+}
+
+impl fmt::Display for NetlinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for NetlinkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+impl From<aya_sys::Error> for NetlinkError {
+    fn from(error: aya_sys::Error) -> Self {
+        Self(error)
+    }
+}

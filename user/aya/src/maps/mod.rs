@@ -1,1 +1,163 @@
 //! Maps: the data that programs and user space share.
+//!
+//! A loaded object gives each of its maps as a [`Map`], which says what type of map it is;
+//! `try_from` turns it into the handle of that type, which knows the types of keys and values. A
+//! handle can borrow the map or own it, to be moved to a task or thread:
+//!
+//! ```
+//! use aya::maps::{HashMap, Map, MapError, RingBuf};
+//!
+//! fn block(blocklist: &mut Map, events: Map) -> Result<(), MapError> {
+//!     let mut blocklist: HashMap<_, u32, u32> = HashMap::try_from(blocklist)?;
+//!     blocklist.insert(0x0a00_0001, 0, 0)?;
+//!
+//!     let mut events = RingBuf::try_from(events)?;
+//!     while let Some(event) = events.next() {
+//!         println!("{event:x?}");
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Keys and values are [`Pod`] types whose size must be the map's; that is checked once, when the
+//! handle is made.
+//!
+//! # Inside
+//!
+//! `pod` turns values into bytes, `data` does the system calls on bytes, `handle` holds what all
+//! handles share, and each other file is one family of maps. The enums come from the map table of
+//! `aya-uapi`.
+
+use std::{fmt, io, path::Path};
+
+use crate::{pin::PinError, sys::SyscallError};
+
+pub mod array;
+pub mod bloom_filter;
+mod data;
+mod error;
+mod fd_array;
+mod handle;
+pub mod hash_map;
+mod info;
+mod iter;
+pub mod lpm_trie;
+mod per_cpu;
+pub mod perf;
+pub(crate) mod pod;
+pub mod queue;
+pub mod ring_buf;
+mod shared;
+pub mod stack_trace;
+
+/// [`Stack`], under the name of a module of its own.
+pub mod stack {
+    pub use super::queue::Stack;
+}
+
+pub use array::{Array, PerCpuArray};
+pub use bloom_filter::BloomFilter;
+pub use data::{MapData, MapFd, MapShape};
+pub use error::MapError;
+pub use fd_array::{CgroupArray, ProgramArray, XskMap};
+pub use hash_map::{HashMap, PerCpuHashMap};
+pub use info::{MapInfo, MapType, loaded_maps};
+pub use iter::{IterableMap, MapIter, MapKeys};
+pub use lpm_trie::LpmTrie;
+pub use per_cpu::PerCpuValues;
+pub use perf::PerfEventArray;
+pub use pod::Pod;
+pub use queue::{Queue, Stack};
+pub use ring_buf::RingBuf;
+pub use stack_trace::StackTraceMap;
+
+macro_rules! map_enum {
+    ($($(#[doc = $doc:literal])* $handle:ident: $map_type:ident { $($row:tt)* })*) => {
+        /// A map of any type.
+        ///
+        /// `try_from` makes the handle of the map's type out of it, of a `&Map` or of a
+        /// `&mut Map`.
+        #[derive(Debug)]
+        pub enum Map {
+            $(
+                $(#[doc = $doc])*
+                $handle(MapData),
+            )*
+            /// A map of a type that is newer than this crate.
+            Unsupported(MapData),
+        }
+
+        impl Map {
+            /// A map by its type.
+            ///
+            /// # Errors
+            ///
+            /// None at present: types that this crate does not know are
+            /// [`Unsupported`](Self::Unsupported).
+            pub fn from_map_data(data: MapData) -> Result<Self, MapError> {
+                Ok(match data.map_type() {
+                    $(aya_uapi::MapType::$map_type => Self::$handle(data),)*
+                    _ => Self::Unsupported(data),
+                })
+            }
+
+            /// The map behind the handle: its descriptor, sizes and name.
+            pub fn data(&self) -> &MapData {
+                match self {
+                    $(Self::$handle(data))|* | Self::Unsupported(data) => data,
+                }
+            }
+
+            pub(crate) fn data_mut(&mut self) -> &mut MapData {
+                match self {
+                    $(Self::$handle(data))|* | Self::Unsupported(data) => data,
+                }
+            }
+
+            pub(crate) fn into_data(self) -> MapData {
+                match self {
+                    $(Self::$handle(data))|* | Self::Unsupported(data) => data,
+                }
+            }
+        }
+    };
+}
+aya_uapi::for_each_map!(map_enum);
+
+impl Map {
+    /// Pins the map: it outlives the process under `path`, a name in a BPF file system.
+    ///
+    /// # Errors
+    ///
+    /// [`PinError`] when the kernel refuses: the path is taken, or in no BPF file system.
+    pub fn pin<P: AsRef<Path>>(&self, path: P) -> Result<(), PinError> {
+        self.data().pin(path)
+    }
+
+    /// Why this map does not become the handle that was asked for.
+    fn unexpected(&self) -> MapError {
+        match self {
+            Self::Unsupported(data) => MapError::Unsupported {
+                name: data.name().to_owned(),
+                map_type: data.map_type().0,
+            },
+            other => MapError::InvalidMapType {
+                map_type: other.data().map_type().0,
+            },
+        }
+    }
+}
+
+/// Whether the kernel refused because what was asked for is not there.
+fn is_missing(error: &SyscallError) -> bool {
+    error.io_error.kind() == io::ErrorKind::NotFound
+}
+
+/// Prints the number of a map type with its name.
+struct TypeName(u32);
+
+impl fmt::Display for TypeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        aya_uapi::MapType(self.0).fmt(f)
+    }
+}

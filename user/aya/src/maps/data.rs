@@ -1,0 +1,677 @@
+//! [`MapData`]: a map's descriptor with its shape, and the system calls on it.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+use aya_obj::{
+    btf::TypeId,
+    spec::{MapSpec, PinningType},
+};
+use aya_sys::bpf::{self, MapCreate};
+use aya_uapi::{
+    MapType,
+    bindings::{BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG},
+    maps::Entries,
+};
+
+use super::{MapError, MapInfo, PerCpuValues, Pod, is_missing, per_cpu::possible_cpus, pod};
+use crate::{
+    pin::{self, PinError},
+    sys::SyscallError,
+};
+
+/// The descriptor of a map.
+///
+/// The map exists as long as a descriptor, a pin or a loaded program refers to it.
+#[derive(Debug)]
+pub struct MapFd(bpf::Map);
+
+impl MapFd {
+    /// A second descriptor of the same map.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no descriptors left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
+    }
+}
+
+impl AsFd for MapFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl MapFd {
+    /// The map as the system calls know it.
+    pub(crate) const fn raw(&self) -> &bpf::Map {
+        &self.0
+    }
+
+    /// A map's descriptor; the sizes of its elements are asked of the kernel.
+    pub(crate) fn open(fd: OwnedFd) -> Result<Self, MapError> {
+        Ok(Self(bpf::Map::open(fd).map_err(SyscallError::from)?))
+    }
+}
+
+/// What must be the same for two maps to be used by the same programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapShape {
+    /// The type.
+    pub map_type: MapType,
+    /// The size of a key, in bytes.
+    pub key_size: u32,
+    /// The size of a value, in bytes; of per-CPU maps, of one CPU's value.
+    pub value_size: u32,
+    /// The number of entries, or the size of a ring buffer in bytes.
+    pub max_entries: u32,
+    /// The creation flags, `BPF_F_*`.
+    pub flags: u32,
+}
+
+impl MapShape {
+    /// The fields that differ: name, own value, the other's.
+    pub(crate) fn differences(
+        &self,
+        other: &Self,
+    ) -> impl Iterator<Item = (&'static str, String, String)> {
+        let number = |field, own: u32, other: u32| (field, own.to_string(), other.to_string());
+        let hex = |flags| format!("{flags:#x}");
+        [
+            (
+                "type",
+                self.map_type.to_string(),
+                other.map_type.to_string(),
+            ),
+            number("key size", self.key_size, other.key_size),
+            number("value size", self.value_size, other.value_size),
+            number("max_entries", self.max_entries, other.max_entries),
+            ("flags", hex(self.flags), hex(other.flags)),
+        ]
+        .into_iter()
+        .filter(|(_, own, other)| own != other)
+    }
+
+    /// The shape of a map made from `spec`: with the sizes that the machine decides and the flags
+    /// that the type needs.
+    fn as_created(spec: &MapSpec) -> Result<Self, MapError> {
+        let mut shape = Self {
+            map_type: spec.map_type,
+            key_size: spec.key_size,
+            value_size: spec.value_size,
+            max_entries: spec.max_entries,
+            flags: spec.flags,
+        };
+        if let Some(row) = aya_uapi::maps::map(spec.map_type) {
+            let cpus = match row.entries {
+                Entries::CountOrCpus => u32::try_from(possible_cpus()?).unwrap_or(u32::MAX),
+                _ => 0,
+            };
+            let page = u32::try_from(aya_sys::page_size()).unwrap_or(u32::MAX);
+            shape.max_entries = row.entries.fix_up(spec.max_entries, page, cpus);
+            shape.flags |= row.flags;
+        }
+        Ok(shape)
+    }
+
+    /// Whether programs made for a map like this one can use `found`.
+    fn fits(self, found: Self) -> bool {
+        // The kernel marks device maps read-only for programs, whether asked to or not.
+        let kernels_own = match self.map_type {
+            MapType::DEVMAP | MapType::DEVMAP_HASH => BPF_F_RDONLY_PROG,
+            _ => 0,
+        };
+        let normal = |shape: Self| Self {
+            flags: shape.flags & !kernels_own,
+            ..shape
+        };
+        normal(self) == normal(found)
+    }
+}
+
+/// A map, whatever its type: its descriptor, shape and name.
+#[derive(Debug)]
+pub struct MapData {
+    name: String,
+    shape: MapShape,
+    fd: MapFd,
+}
+
+impl MapData {
+    /// Creates a map.
+    ///
+    /// `btf` is the loaded BTF that the spec's type ids are of. A kernel that does not take names
+    /// (before 4.15) or BTF (before 4.18, and for some types of map ever) gets a map without.
+    /// Initial contents are not written.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::CreateError`] when the kernel refuses, [`MapError::InvalidName`] for names with
+    /// zero bytes, [`MapError::MissingInnerMapDefinition`].
+    pub fn create(
+        spec: &MapSpec,
+        name: &str,
+        btf: Option<BorrowedFd<'_>>,
+    ) -> Result<Self, MapError> {
+        if name.contains('\0') {
+            return Err(MapError::InvalidName {
+                name: name.to_owned(),
+            });
+        }
+        let shape = MapShape::as_created(spec)?;
+        let has_inner = aya_uapi::maps::map(shape.map_type).is_some_and(|row| row.inner);
+        let inner = match &spec.inner {
+            Some(inner) if has_inner => Some(Self::create(inner, &inner.name, btf)?),
+            None if has_inner => {
+                return Err(MapError::MissingInnerMapDefinition {
+                    outer_name: name.to_owned(),
+                });
+            }
+            _ => None,
+        };
+        let map = create_with_fallback(MapCreate {
+            key_size: shape.key_size,
+            value_size: shape.value_size,
+            max_entries: shape.max_entries,
+            flags: shape.flags,
+            name,
+            numa_node: (shape.flags & BPF_F_NUMA_NODE != 0).then_some(spec.numa_node),
+            map_extra: spec.map_extra,
+            btf: btf.filter(|_| spec.key_type != TypeId::VOID || spec.value_type != TypeId::VOID),
+            key_type_id: spec.key_type.0,
+            value_type_id: spec.value_type.0,
+            inner: inner.as_ref().map(|inner| inner.fd.as_fd()),
+            ..MapCreate::new(shape.map_type)
+        })
+        .map_err(|error| MapError::CreateError {
+            name: name.to_owned(),
+            error,
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            shape,
+            fd: MapFd(map),
+        })
+    }
+
+    /// Uses the map that is pinned as `name` in `directory`; creates and pins it when there is
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::PinnedMapMismatch`] when the pinned map has another shape, besides the errors
+    /// of [`create`](Self::create).
+    pub fn create_pinned_by_name<P: AsRef<Path>>(
+        directory: P,
+        spec: &MapSpec,
+        name: &str,
+        btf: Option<BorrowedFd<'_>>,
+    ) -> Result<Self, MapError> {
+        Self::create_pinned(&directory.as_ref().join(name), spec, name, btf)
+    }
+
+    /// Uses the map that is pinned at `path`; creates and pins it when there is none.
+    pub(crate) fn create_pinned(
+        path: &Path,
+        spec: &MapSpec,
+        name: &str,
+        btf: Option<BorrowedFd<'_>>,
+    ) -> Result<Self, MapError> {
+        if let Some(map) = Self::reuse(path, spec, name)? {
+            return Ok(map);
+        }
+        let map = Self::create(spec, name, btf)?;
+        match map.pin(path) {
+            Ok(()) => Ok(map),
+            // Another process was faster: its map is the one to use.
+            Err(PinError::SyscallError(error))
+                if error.io_error.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                Self::reuse(path, spec, name)?.ok_or_else(|| pin_error(name, error.into()))
+            }
+            Err(error) => Err(pin_error(name, error)),
+        }
+    }
+
+    /// The map pinned at `path` if there is one and it can stand in for `spec`.
+    fn reuse(path: &Path, spec: &MapSpec, name: &str) -> Result<Option<Self>, MapError> {
+        let fd = match pin::open(path) {
+            Ok(fd) => fd,
+            Err(PinError::SyscallError(error))
+                if error.io_error.kind() == io::ErrorKind::NotFound =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(pin_error(name, error)),
+        };
+        let mut map = Self::from_fd(fd)?;
+        let expected = MapShape::as_created(spec)?;
+        if !expected.fits(map.shape) {
+            return Err(MapError::PinnedMapMismatch {
+                name: name.to_owned(),
+                path: path.to_owned(),
+                expected,
+                found: map.shape,
+            });
+        }
+        name.clone_into(&mut map.name);
+        Ok(Some(map))
+    }
+
+    /// A map with nothing but a type, sizes and flags.
+    pub(crate) fn create_anonymous(
+        map_type: super::MapType,
+        (key, value): (usize, usize),
+        max_entries: u32,
+        flags: u32,
+    ) -> Result<Self, MapError> {
+        // Sizes beyond 32 bits saturate, and the kernel refuses them.
+        let size = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let spec = MapSpec {
+            name: String::new(),
+            section: String::new(),
+            map_type: MapType(map_type as u32),
+            key_size: size(key),
+            value_size: size(value),
+            max_entries,
+            flags,
+            pinning: PinningType::None,
+            id: 0,
+            numa_node: 0,
+            map_extra: 0,
+            key_type: TypeId::VOID,
+            value_type: TypeId::VOID,
+            inner: None,
+            initial: Vec::new(),
+            contents: None,
+            frozen: false,
+        };
+        Self::create(&spec, "", None)
+    }
+
+    /// A loaded map by its id.
+    ///
+    /// Needs `CAP_SYS_ADMIN`. Since kernel 4.13.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::SyscallError`]: `ENOENT` when there is no such map.
+    pub fn from_id(id: u32) -> Result<Self, MapError> {
+        Self::from_fd(bpf::map_get_fd_by_id(id).map_err(SyscallError::from)?)
+    }
+
+    /// The map pinned at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::PinError`] when there is none.
+    pub fn from_pin<P: AsRef<Path>>(path: P) -> Result<Self, MapError> {
+        let path = path.as_ref();
+        let name = || path.file_name().unwrap_or_default().to_string_lossy();
+        let fd = pin::open(path).map_err(|error| pin_error(&name(), error))?;
+        Self::from_fd(fd)
+    }
+
+    /// A map from its descriptor, which may come from elsewhere; its shape is asked of the
+    /// kernel. Since kernel 4.13.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::SyscallError`] when the descriptor is no map's.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, MapError> {
+        let info = MapInfo::from_fd(fd.as_fd())?;
+        Ok(Self {
+            name: String::from_utf8_lossy(info.name()).into_owned(),
+            shape: info.shape(),
+            fd: MapFd::open(fd)?,
+        })
+    }
+
+    /// Pins the map: it outlives the process under `path`, a name in a BPF file system.
+    ///
+    /// # Errors
+    ///
+    /// [`PinError`] when the kernel refuses: the path is taken, or in no BPF file system.
+    pub fn pin<P: AsRef<Path>>(&self, path: P) -> Result<(), PinError> {
+        pin::pin(self.fd.as_fd(), path.as_ref())
+    }
+
+    /// The map's descriptor.
+    pub const fn fd(&self) -> &MapFd {
+        &self.fd
+    }
+
+    /// What the kernel says about the map. Since kernel 4.13.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::SyscallError`] when the kernel refuses.
+    pub fn info(&self) -> Result<MapInfo, MapError> {
+        MapInfo::from_fd(self.fd.as_fd())
+    }
+
+    /// The map's name: that of its definition, or what the kernel kept of it (15 bytes) for a map
+    /// that was found by id, pin or descriptor.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Type, sizes and flags, as created.
+    pub const fn shape(&self) -> &MapShape {
+        &self.shape
+    }
+
+    pub(crate) const fn map_type(&self) -> MapType {
+        self.shape.map_type
+    }
+
+    pub(crate) const fn max_entries(&self) -> u32 {
+        self.shape.max_entries
+    }
+
+    pub(crate) fn check_sizes(&self, key: usize, value: usize) -> Result<(), MapError> {
+        let expected = self.shape.key_size as usize;
+        if key != expected {
+            return Err(MapError::InvalidKeySize {
+                name: self.name.clone(),
+                size: key,
+                expected,
+            });
+        }
+        let expected = self.shape.value_size as usize;
+        if value != expected {
+            return Err(MapError::InvalidValueSize {
+                name: self.name.clone(),
+                size: value,
+                expected,
+            });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn check_bounds(&self, index: u32) -> Result<(), MapError> {
+        let max_entries = self.shape.max_entries;
+        if index < max_entries {
+            Ok(())
+        } else {
+            Err(MapError::OutOfBounds { index, max_entries })
+        }
+    }
+}
+
+/// Elements. The sizes of the types were checked when the handle was made.
+impl MapData {
+    /// Copies the value of `key` into `value`.
+    pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), MapError> {
+        self.fd
+            .raw()
+            .lookup(key, value, flags)
+            .map_err(|error| missing(error, MapError::KeyNotFound))
+    }
+
+    pub(crate) fn get<K: Pod, V: Pod>(&self, key: &K, flags: u64) -> Result<V, MapError> {
+        let mut value = pod::zeroed();
+        self.lookup(pod::bytes_of(key), pod::bytes_of_mut(&mut value), flags)?;
+        Ok(value)
+    }
+
+    pub(crate) fn get_per_cpu<K: Pod, V: Pod>(
+        &self,
+        key: &K,
+        flags: u64,
+    ) -> Result<PerCpuValues<V>, MapError> {
+        let mut buffer = PerCpuValues::<V>::buffer()?;
+        self.lookup(pod::bytes_of(key), &mut buffer, flags)?;
+        Ok(PerCpuValues::from_buffer(&buffer))
+    }
+
+    fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
+        Ok(self
+            .fd
+            .raw()
+            .update(key, value, flags)
+            .map_err(SyscallError::from)?)
+    }
+
+    pub(crate) fn set<K: Pod, V: Pod>(
+        &mut self,
+        key: &K,
+        value: &V,
+        flags: u64,
+    ) -> Result<(), MapError> {
+        self.update(pod::bytes_of(key), pod::bytes_of(value), flags)
+    }
+
+    pub(crate) fn set_per_cpu<K: Pod, V: Pod>(
+        &mut self,
+        key: &K,
+        values: &PerCpuValues<V>,
+        flags: u64,
+    ) -> Result<(), MapError> {
+        self.update(pod::bytes_of(key), &values.to_buffer()?, flags)
+    }
+
+    /// Puts a value into a map without keys.
+    pub(crate) fn push<V: Pod>(&mut self, value: &V, flags: u64) -> Result<(), MapError> {
+        self.update(&[], pod::bytes_of(value), flags)
+    }
+
+    /// Takes a value out of a map without keys.
+    pub(crate) fn pop<V: Pod>(&mut self, flags: u64) -> Result<V, MapError> {
+        let mut value = pod::zeroed();
+        let bytes = pod::bytes_of_mut(&mut value);
+        self.fd
+            .raw()
+            .take(&[], bytes, flags)
+            .map_err(|error| missing(error, MapError::ElementNotFound))?;
+        Ok(value)
+    }
+
+    /// Asks a map without keys for a value.
+    pub(crate) fn probe<V: Pod>(&self, value: &V, flags: u64) -> Result<(), MapError> {
+        // The kernel takes the value from where it puts that of other maps.
+        let mut value = *value;
+        self.fd
+            .raw()
+            .lookup(&[], pod::bytes_of_mut(&mut value), flags)
+            .map_err(|error| missing(error, MapError::ElementNotFound))
+    }
+
+    /// Puts the object behind `fd` into the map. The kernel keeps a reference of its own.
+    pub(crate) fn set_fd<K: Pod>(
+        &self,
+        key: &K,
+        fd: BorrowedFd<'_>,
+        flags: u64,
+    ) -> Result<(), MapError> {
+        self.update(pod::bytes_of(key), pod::bytes_of(&fd.as_raw_fd()), flags)
+    }
+
+    pub(crate) fn remove<K: Pod>(&mut self, key: &K) -> Result<(), MapError> {
+        self.fd
+            .raw()
+            .delete(pod::bytes_of(key))
+            .map_err(|error| missing(error, MapError::KeyNotFound))
+    }
+
+    /// Puts the key behind `key`, or the first one, into `next`; `false` when there is none.
+    pub(crate) fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<bool, MapError> {
+        Ok(self
+            .fd
+            .raw()
+            .next_key(key, next)
+            .map_err(SyscallError::from)?)
+    }
+}
+
+/// `absent` where the kernel says that there is no such element.
+fn missing(error: aya_sys::Error, absent: MapError) -> MapError {
+    let error = SyscallError::from(error);
+    if is_missing(&error) {
+        absent
+    } else {
+        error.into()
+    }
+}
+
+fn pin_error(name: &str, error: PinError) -> MapError {
+    MapError::PinError {
+        name: Some(name.to_owned()),
+        error,
+    }
+}
+
+/// Creates the map with as much of what describes it as the kernel takes: BTF and name are for
+/// people and tools, a map without them works as well.
+fn create_with_fallback(map: MapCreate<'_>) -> Result<bpf::Map, SyscallError> {
+    let without_btf = MapCreate {
+        btf: None,
+        key_type_id: 0,
+        value_type_id: 0,
+        ..map
+    };
+    let bare = MapCreate {
+        name: "",
+        ..without_btf
+    };
+    let retries = [
+        map.btf.is_some().then_some(without_btf),
+        (!map.name.is_empty()).then_some(bare),
+    ];
+    let mut result = bpf::Map::create(&map).map_err(SyscallError::from);
+    for retry in retries.into_iter().flatten() {
+        match &result {
+            Err(error) if too_much(&error.io_error) => {
+                result = bpf::Map::create(&retry).map_err(SyscallError::from);
+            }
+            _ => break,
+        }
+    }
+    result
+}
+
+/// Whether the kernel may have refused because of what it was told besides the shape.
+fn too_much(error: &io::Error) -> bool {
+    /// How some types of map refuse BTF; known inside of the kernel only, so without a name here.
+    const ENOTSUPP: i32 = 524;
+    // `E2BIG` is how older kernels refuse a call with fields that they do not know.
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong
+    ) || error.raw_os_error() == Some(ENOTSUPP)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, mem::offset_of};
+
+    use aya_sys::{
+        Errno,
+        fake::{self, Call, Reply},
+    };
+    use aya_uapi::{Cmd, attr};
+
+    use super::*;
+
+    fn spec(map_type: MapType) -> MapSpec {
+        MapSpec {
+            name: "COUNTS".to_owned(),
+            section: ".maps".to_owned(),
+            map_type,
+            key_size: 4,
+            value_size: 8,
+            max_entries: 0,
+            flags: 0,
+            pinning: PinningType::None,
+            id: 0,
+            numa_node: 0,
+            map_extra: 0,
+            key_type: TypeId(1),
+            value_type: TypeId(2),
+            inner: None,
+            initial: Vec::new(),
+            contents: None,
+            frozen: false,
+        }
+    }
+
+    /// What a kernel sees that answers like `kernel`: name and BTF key type of each attempt.
+    fn attempts(kernel: fn(&Call) -> Reply) -> (Result<MapData, MapError>, Vec<(String, u32)>) {
+        let btf = File::open("/dev/null").unwrap();
+        let (map, calls) = fake::run(kernel, || {
+            MapData::create(&spec(MapType::HASH), "COUNTS", Some(btf.as_fd()))
+        });
+        let seen = |call: &Call| {
+            assert_eq!(call.cmd, Some(Cmd::MAP_CREATE));
+            let key_type = call.u32(offset_of!(attr::MapCreate, btf_key_type_id));
+            (call.object_name(), key_type)
+        };
+        (map, calls.iter().map(seen).collect())
+    }
+
+    #[test]
+    fn old_kernels_get_what_they_know() {
+        let full = ("COUNTS".to_owned(), 1);
+        let no_btf = ("COUNTS".to_owned(), 0);
+        let bare = (String::new(), 0);
+
+        let (map, seen) = attempts(|_| Reply::Fd);
+        assert_eq!(map.unwrap().name(), "COUNTS");
+        assert_eq!(seen.first(), Some(&full));
+        assert_eq!(seen.len(), 1);
+
+        let (map, seen) =
+            attempts(
+                |call| match call.u32(offset_of!(attr::MapCreate, btf_key_type_id)) {
+                    0 => Reply::Fd,
+                    _ => Reply::Error(Errno(524)),
+                },
+            );
+        assert!(map.is_ok());
+        assert_eq!(seen, [full.clone(), no_btf.clone()]);
+
+        let (map, seen) = attempts(|call| match call.object_name().as_str() {
+            "" => Reply::Fd,
+            _ => Reply::Error(Errno::E2BIG),
+        });
+        assert_eq!(map.unwrap().name(), "COUNTS");
+        assert_eq!(seen, [full, no_btf, bare]);
+
+        // Nothing that leaving out names would cure.
+        let (map, seen) = attempts(|_| Reply::Error(Errno::EPERM));
+        assert!(matches!(map, Err(MapError::CreateError { name, .. }) if name == "COUNTS"));
+        assert_eq!(seen.len(), 1);
+    }
+
+    #[test]
+    fn sizes_that_the_machine_decides() {
+        let created = |map_type| MapShape::as_created(&spec(map_type)).unwrap();
+        let cpus = u32::try_from(possible_cpus().unwrap()).unwrap();
+        assert_eq!(created(MapType::PERF_EVENT_ARRAY).max_entries, cpus);
+        let ring = created(MapType::RINGBUF).max_entries;
+        assert_eq!(ring as usize, aya_sys::page_size());
+        assert_ne!(created(MapType::LPM_TRIE).flags, 0);
+    }
+
+    #[test]
+    fn flags_of_the_kernels_own_do_not_count() {
+        let own = MapShape::as_created(&spec(MapType::DEVMAP)).unwrap();
+        let found = MapShape {
+            flags: own.flags | BPF_F_RDONLY_PROG,
+            ..own
+        };
+        assert!(own.fits(found));
+        let hash = MapShape::as_created(&spec(MapType::HASH)).unwrap();
+        let read_only = MapShape {
+            flags: BPF_F_RDONLY_PROG,
+            ..hash
+        };
+        assert!(!hash.fits(read_only));
+        let differences: Vec<_> = hash.differences(&read_only).collect();
+        assert_eq!(differences, [("flags", "0x0".into(), "0x80".into())]);
+    }
+}

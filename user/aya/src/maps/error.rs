@@ -1,0 +1,231 @@
+//! What can go wrong with a map.
+
+use std::{error::Error, fmt, io, path::PathBuf};
+
+use super::MapShape;
+use crate::{pin::PinError, sys::SyscallError};
+
+/// Why something could not be done with a map.
+///
+/// Messages start with the map's name where it is known and end with what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MapError {
+    /// The map's type is not the one that was asked for.
+    InvalidMapType {
+        /// The map's type, a `BPF_MAP_TYPE_*` number.
+        map_type: u32,
+    },
+    /// The name cannot be handed to the kernel.
+    InvalidName {
+        /// The name as given.
+        name: String,
+    },
+    /// The kernel did not create the map.
+    CreateError {
+        /// The map's name.
+        name: String,
+        /// The kernel's reason.
+        error: SyscallError,
+    },
+    /// The key type is not as large as the map's keys.
+    InvalidKeySize {
+        /// The map's name.
+        name: String,
+        /// The size of the type, in bytes.
+        size: usize,
+        /// The size of the map's keys, in bytes.
+        expected: usize,
+    },
+    /// The value type is not as large as the map's values.
+    InvalidValueSize {
+        /// The map's name.
+        name: String,
+        /// The size of the type, in bytes.
+        size: usize,
+        /// The size of the map's values, in bytes.
+        expected: usize,
+    },
+    /// The map's values are no whole number of elements.
+    InvalidValueStride {
+        /// The size of the map's values, in bytes.
+        size: usize,
+        /// The size of one element, in bytes.
+        stride: usize,
+    },
+    /// The index is not below the map's `max_entries`.
+    OutOfBounds {
+        /// The index as given.
+        index: u32,
+        /// The map's number of entries.
+        max_entries: u32,
+    },
+    /// The map holds no such key.
+    KeyNotFound,
+    /// The map holds no such element, or none at all.
+    ElementNotFound,
+    /// The program to be put into the map is not loaded.
+    ProgramNotLoaded,
+    /// A system file could not be read.
+    IoError(io::Error),
+    /// The kernel refused an operation on the map.
+    SyscallError(SyscallError),
+    /// The map could not be pinned.
+    PinError {
+        /// The map's name.
+        name: Option<String>,
+        /// Why not.
+        error: PinError,
+    },
+    /// The map that is pinned under the name has another shape than the one that was to be
+    /// created.
+    PinnedMapMismatch {
+        /// The map's name.
+        name: String,
+        /// Where the other map is pinned.
+        path: PathBuf,
+        /// The shape that was to be created.
+        expected: MapShape,
+        /// The shape of the pinned map.
+        found: MapShape,
+    },
+    /// A map of maps whose definition says nothing about the inner maps.
+    MissingInnerMapDefinition {
+        /// The name of the outer map.
+        outer_name: String,
+    },
+    /// The kernel does not tell which programs the map refers to.
+    ProgIdNotSupported,
+    /// There is no handle for maps of this type yet.
+    Unsupported {
+        /// The map's name.
+        name: String,
+        /// The map's type, a `BPF_MAP_TYPE_*` number.
+        map_type: u32,
+    },
+    /// The map was created with flags that this operation cannot work with.
+    UnsupportedMapFlags {
+        /// The map's flags, `BPF_F_*`.
+        flags: u32,
+        /// What stands in the way.
+        reason: &'static str,
+    },
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidMapType { map_type } => write!(
+                f,
+                "the map is of type {}: use the handle made for that type",
+                super::TypeName(*map_type)
+            ),
+            Self::InvalidName { name } => write!(
+                f,
+                "`{}` is no map name: take out the zero byte and the path separators",
+                name.escape_debug()
+            ),
+            Self::CreateError { name, .. } => write!(f, "`{name}` could not be created"),
+            Self::InvalidKeySize {
+                name,
+                size,
+                expected,
+            } => write!(
+                f,
+                "`{name}` has keys of {expected} bytes, the given type has {size}: use the key \
+                 type of the eBPF side"
+            ),
+            Self::InvalidValueSize {
+                name,
+                size,
+                expected,
+            } => write!(
+                f,
+                "`{name}` has values of {expected} bytes, the given type has {size}: use the \
+                 value type of the eBPF side"
+            ),
+            Self::InvalidValueStride { size, stride } => write!(
+                f,
+                "the map's values of {size} bytes are no whole number of {stride}-byte elements: \
+                 correct the map's definition"
+            ),
+            Self::OutOfBounds { index, max_entries } => write!(
+                f,
+                "index {index} is outside the map's {max_entries} entries: use a smaller index or \
+                 raise `max_entries` before loading"
+            ),
+            Self::KeyNotFound => f.write_str("the map holds no such key"),
+            Self::ElementNotFound => f.write_str("the map holds no such element"),
+            Self::ProgramNotLoaded => {
+                f.write_str("the program is not loaded: load it before putting it into a map")
+            }
+            Self::IoError(_) => f.write_str("a system file could not be read"),
+            Self::SyscallError(error) => error.fmt(f),
+            Self::PinError { name, .. } => write!(
+                f,
+                "`{}` could not be pinned",
+                name.as_deref().unwrap_or_default()
+            ),
+            Self::PinnedMapMismatch {
+                name,
+                path,
+                expected,
+                found,
+            } => {
+                write!(f, "`{name}` does not fit the map at `{}`:", path.display())?;
+                for (field, expected, found) in expected.differences(found) {
+                    write!(f, " {field} is {found}, expected {expected};")?;
+                }
+                f.write_str(" remove the pin or give the map another name")
+            }
+            Self::MissingInnerMapDefinition { outer_name } => write!(
+                f,
+                "`{outer_name}` does not say what its inner maps look like: define its inner map"
+            ),
+            Self::ProgIdNotSupported => f.write_str(
+                "programs in this map cannot be looked up: the kernel is too old (5.10 for device \
+                 and CPU maps)",
+            ),
+            Self::Unsupported { name, map_type } => write!(
+                f,
+                "`{name}` is of type {}, which is not supported yet: use it from eBPF programs \
+                 only",
+                super::TypeName(*map_type)
+            ),
+            Self::UnsupportedMapFlags { flags, reason } => {
+                write!(f, "the map was created with flags {flags:#x}: {reason}")
+            }
+        }
+    }
+}
+
+impl Error for MapError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::CreateError { error, .. } => Some(error),
+            Self::IoError(error) => Some(error),
+            // The message is the inner error's own, so its source comes next.
+            Self::SyscallError(error) => error.source(),
+            Self::PinError { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<SyscallError> for MapError {
+    fn from(error: SyscallError) -> Self {
+        Self::SyscallError(error)
+    }
+}
+
+impl From<io::Error> for MapError {
+    fn from(error: io::Error) -> Self {
+        Self::IoError(error)
+    }
+}
+
+impl From<(&'static str, io::Error)> for MapError {
+    fn from((path, error): (&'static str, io::Error)) -> Self {
+        Self::IoError(io::Error::new(error.kind(), format!("{path}: {error}")))
+    }
+}

@@ -1,0 +1,173 @@
+//! What all typed handles have in common, written once.
+//!
+//! A handle is a view of a [`MapData`](super::MapData) that knows the types of keys and values.
+//! `T` is where the map lives: owned (`MapData`), or borrowed from an `Ebpf` (`&MapData`,
+//! `&mut MapData`).
+
+/// Conversions from [`Map`](super::Map), by value and by reference, into a handle that has a
+/// `new(T)`.
+macro_rules! from_map {
+    ($handle:ident<$($param:ident),*> from $($variant:ident)|+) => {
+        $crate::maps::handle::from_map!(@one [] Map, MapData, into_data; $handle<$($param),*> from $($variant)|+);
+        $crate::maps::handle::from_map!(@one ['a] &'a Map, &'a MapData, data; $handle<$($param),*> from $($variant)|+);
+        $crate::maps::handle::from_map!(@one ['a] &'a mut Map, &'a mut MapData, data_mut; $handle<$($param),*> from $($variant)|+);
+    };
+    (@one [$($life:lifetime)?] $map:ty, $data:ty, $get:ident; $handle:ident<$($param:ident),*> from $($variant:ident)|+) => {
+        impl<$($life,)? $($param: Pod),*> TryFrom<$map> for $handle<$data, $($param),*> {
+            type Error = MapError;
+
+            fn try_from(map: $map) -> Result<Self, MapError> {
+                match &map {
+                    $(Map::$variant(_))|+ => Self::new(map.$get()),
+                    other => Err(other.unexpected()),
+                }
+            }
+        }
+    };
+}
+pub(crate) use from_map;
+
+/// A handle whose only state is the map, with its size check, `pin` and conversions.
+macro_rules! handle {
+    (
+        $(#[$doc:meta])*
+        $handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, from $($variant:ident)|+
+    ) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $handle<T, $($param: Pod),*> {
+            pub(crate) inner: T,
+            types: PhantomData<fn() -> ($($param,)*)>,
+        }
+
+        impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
+            pub(crate) fn new(map: T) -> Result<Self, MapError> {
+                map.borrow().check_sizes(size_of::<$key>(), size_of::<$value>())?;
+                Ok(Self { inner: map, types: PhantomData })
+            }
+
+            /// Pins the map: it outlives the process under `path`, a name in a BPF file system.
+            ///
+            /// # Errors
+            ///
+            /// [`PinError`] when the kernel refuses: the path is taken, or in no BPF file system.
+            pub fn pin<P: AsRef<Path>>(&self, path: P) -> Result<(), PinError> {
+                self.inner.borrow().pin(path)
+            }
+        }
+
+        $crate::maps::handle::from_map!($handle<$($param),*> from $($variant)|+);
+    };
+}
+pub(crate) use handle;
+
+/// Handles that can be made without an object file: `create(max_entries, flags)`.
+macro_rules! create {
+    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, $map_type:ident) => {
+        impl<$($param: Pod),*> $handle<MapData, $($param),*> {
+            /// Creates a map that belongs to no object file, with room for `max_entries` and the
+            /// creation flags `flags` (`BPF_F_*`).
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::CreateError`] when the kernel refuses.
+            pub fn create(max_entries: u32, flags: u32) -> Result<Self, MapError> {
+                Self::new(MapData::create_anonymous(
+                    MapType::$map_type,
+                    (size_of::<$key>(), size_of::<$value>()),
+                    max_entries,
+                    flags,
+                )?)
+            }
+        }
+    };
+}
+pub(crate) use create;
+
+/// Iteration over the entries of a handle: its `IterableMap` and `IntoIterator`, in terms of its
+/// `get`.
+macro_rules! iterable {
+    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty) => {
+        impl<T: Borrow<MapData>, $($param: Pod),*> IterableMap<$key, $value> for $handle<T, $($param),*> {
+            fn map(&self) -> &MapData {
+                self.inner.borrow()
+            }
+
+            fn get(&self, key: &$key) -> Result<$value, MapError> {
+                Self::get(self, key, 0)
+            }
+        }
+
+        impl<'a, T: Borrow<MapData>, $($param: Pod),*> IntoIterator for &'a $handle<T, $($param),*> {
+            type Item = Result<($key, $value), MapError>;
+            type IntoIter = MapIter<'a, $key, $value, $handle<T, $($param),*>>;
+
+            fn into_iter(self) -> Self::IntoIter {
+                MapIter::new(self)
+            }
+        }
+    };
+}
+pub(crate) use iterable;
+
+/// The operations of maps whose entries come and go: lookup, insertion, removal, iteration.
+/// `$get` and `$set` are the methods of `MapData` for this kind of value.
+macro_rules! table {
+    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, $get:ident, $set:ident) => {
+        impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
+            /// A copy of the value of `key`. `flags` is 0, or `BPF_F_LOCK` (4) for values with a
+            /// spin lock.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::KeyNotFound`] when there is none, [`MapError::SyscallError`] when the
+            /// kernel refuses.
+            pub fn get(&self, key: &$key, flags: u64) -> Result<$value, MapError> {
+                self.inner.borrow().$get(key, flags)
+            }
+
+            /// Walks the entries in no particular order. What happens when the map changes
+            /// meanwhile is said at [`MapKeys`].
+            pub fn iter(&self) -> MapIter<'_, $key, $value, Self> {
+                MapIter::new(self)
+            }
+
+            /// Walks the keys in no particular order.
+            pub fn keys(&self) -> MapKeys<'_, $key> {
+                MapKeys::new(self.inner.borrow())
+            }
+        }
+
+        impl<T: BorrowMut<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
+            /// Sets the value of `key`. `flags` is `BPF_ANY` (0), `BPF_NOEXIST` (1: only new
+            /// keys) or `BPF_EXIST` (2: only keys that are there). Key and value can be given by
+            /// value or by reference.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::SyscallError`]: `E2BIG` when the map is full, `EEXIST` and `ENOENT` as
+            /// the flags say.
+            pub fn insert(
+                &mut self,
+                key: impl Borrow<$key>,
+                value: impl Borrow<$value>,
+                flags: u64,
+            ) -> Result<(), MapError> {
+                self.inner.borrow_mut().$set(key.borrow(), value.borrow(), flags)
+            }
+
+            /// Removes `key` and its value.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::KeyNotFound`] when there is none, [`MapError::SyscallError`] when the
+            /// kernel refuses.
+            pub fn remove(&mut self, key: &$key) -> Result<(), MapError> {
+                self.inner.borrow_mut().remove(key)
+            }
+        }
+
+        $crate::maps::handle::iterable!($handle<$($param),*>, key: $key, value: $value);
+    };
+}
+pub(crate) use table;

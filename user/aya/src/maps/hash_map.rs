@@ -1,0 +1,54 @@
+//! Hash maps: [`HashMap`], [`PerCpuHashMap`], and their variants that forget the least recently
+//! used entries.
+
+use std::{
+    borrow::{Borrow, BorrowMut},
+    marker::PhantomData,
+    path::Path,
+};
+
+use super::{
+    IterableMap, Map, MapData, MapError, MapIter, MapKeys, MapType, PerCpuValues, Pod,
+    handle::{create, handle, table},
+};
+use crate::pin::PinError;
+
+handle! {
+    /// A hash map, of type `BPF_MAP_TYPE_HASH` (since kernel 3.19) or `BPF_MAP_TYPE_LRU_HASH`
+    /// (since kernel 4.10).
+    ///
+    /// ```no_run
+    /// # fn example(mut map: aya::maps::Map) -> Result<(), Box<dyn std::error::Error>> {
+    /// use aya::maps::HashMap;
+    ///
+    /// let mut blocklist: HashMap<_, u32, u32> = HashMap::try_from(&mut map)?;
+    /// blocklist.insert(0x0a00_0001, 1, 0)?;
+    /// for entry in blocklist.iter() {
+    ///     let (address, hits) = entry?;
+    ///     println!("{address:x}: {hits}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    HashMap<K, V>, key: K, value: V, from HashMap | LruHashMap
+}
+create!(HashMap<K, V>, key: K, value: V, Hash);
+table!(HashMap<K, V>, key: K, value: V, get, set);
+
+handle! {
+    /// A hash map with one value per CPU for each key, of type `BPF_MAP_TYPE_PERCPU_HASH` (since
+    /// kernel 4.6) or `BPF_MAP_TYPE_LRU_PERCPU_HASH` (since kernel 4.10).
+    ///
+    /// ```no_run
+    /// # fn example(mut map: aya::maps::Map) -> Result<(), Box<dyn std::error::Error>> {
+    /// use aya::maps::PerCpuHashMap;
+    ///
+    /// let packets: PerCpuHashMap<_, u32, u64> = PerCpuHashMap::try_from(&map)?;
+    /// let total: u64 = packets.get(&0x0a00_0001, 0)?.iter().sum();
+    /// # Ok(())
+    /// # }
+    /// ```
+    PerCpuHashMap<K, V>, key: K, value: V, from PerCpuHashMap | PerCpuLruHashMap
+}
+create!(PerCpuHashMap<K, V>, key: K, value: V, PerCpuHash);
+table!(PerCpuHashMap<K, V>, key: K, value: PerCpuValues<V>, get_per_cpu, set_per_cpu);

@@ -1,0 +1,103 @@
+//! Memory that this process shares with the kernel, which writes to it at the same time.
+#![allow(unsafe_code)]
+
+use std::{
+    os::fd::BorrowedFd,
+    slice,
+    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize},
+};
+
+use aya_sys::mmap::Mmap;
+
+use crate::sys::SyscallError;
+
+/// A mapping of a descriptor.
+#[derive(Debug)]
+pub(super) struct Shared(Mmap);
+
+/// Words that both sides may access at any time.
+///
+/// # Safety
+///
+/// Only for atomic integers: no other access than atomic ones, any bit pattern valid.
+pub(super) unsafe trait Cell {}
+
+// SAFETY: an atomic integer.
+unsafe impl Cell for AtomicU32 {}
+// SAFETY: an atomic integer.
+unsafe impl Cell for AtomicU64 {}
+// SAFETY: an atomic integer.
+unsafe impl Cell for AtomicUsize {}
+
+impl Shared {
+    /// Maps `len` bytes of `fd` from `offset`, both multiples of the page size.
+    pub(super) fn map(
+        fd: BorrowedFd<'_>,
+        offset: usize,
+        len: usize,
+        writable: bool,
+    ) -> Result<Self, SyscallError> {
+        Ok(Self(Mmap::new(fd, offset, len, writable)?))
+    }
+
+    /// The word at `offset`; `None` when it is not inside or not aligned. Words of a mapping that
+    /// is not writable can only be loaded.
+    pub(super) fn cell<A: Cell>(&self, offset: usize) -> Option<&A> {
+        if !self.holds(offset, size_of::<A>()) || !offset.is_multiple_of(align_of::<A>()) {
+            return None;
+        }
+        // SAFETY: the word lies inside the mapping, which lives as long as `self`, and is aligned,
+        // since mappings start at a page. The kernel and other processes may write it at any time,
+        // which is what atomics allow.
+        Some(unsafe { &*self.0.as_ptr().add(offset).cast::<A>() })
+    }
+
+    /// The `len` bytes at `offset`; `None` when they are not all inside.
+    ///
+    /// # Safety
+    ///
+    /// Nobody may write to these bytes as long as they are borrowed. The protocol by which the
+    /// kernel hands them over has to ensure that.
+    pub(super) unsafe fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        if !self.holds(offset, len) {
+            return None;
+        }
+        // SAFETY: inside the mapping, which lives as long as `self`; the caller vouches that
+        // nobody writes to it.
+        Some(unsafe { slice::from_raw_parts(self.0.as_ptr().add(offset), len) })
+    }
+
+    fn holds(&self, offset: usize, len: usize) -> bool {
+        offset
+            .checked_add(len)
+            .is_some_and(|end| end <= self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::fd::AsFd as _, sync::atomic::Ordering};
+
+    use super::*;
+
+    #[test]
+    fn nothing_outside_or_unaligned() {
+        let file = File::open(std::env::current_exe().unwrap()).unwrap();
+        let page = aya_sys::page_size();
+        let shared = Shared::map(file.as_fd(), 0, page, false).unwrap();
+        let word = shared.cell::<AtomicU32>(0).unwrap();
+        let magic = u32::from_ne_bytes(*b"\x7fELF");
+        assert_eq!(word.load(Ordering::Relaxed), magic);
+        assert!(shared.cell::<AtomicU32>(page - 4).is_some());
+        assert!(shared.cell::<AtomicU32>(page - 3).is_none());
+        assert!(shared.cell::<AtomicU64>(page - 4).is_none());
+        assert!(shared.cell::<AtomicU32>(2).is_none());
+        assert!(shared.cell::<AtomicU32>(usize::MAX - 3).is_none());
+        // SAFETY: nobody writes to the program that runs.
+        let bytes = |offset, len| unsafe { shared.bytes(offset, len) };
+        assert_eq!(bytes(1, 3), Some(&b"ELF"[..]));
+        assert_eq!(bytes(page, 0), Some(&[][..]));
+        assert_eq!(bytes(page, 1), None);
+        assert_eq!(bytes(1, usize::MAX), None);
+    }
+}

@@ -1,0 +1,425 @@
+//! Maps of elements on the machine's own kernel: hash maps and arrays, with one value or one per
+//! CPU, iteration, pins and their reuse.
+#![allow(
+    clippy::needless_borrows_for_generic_args,
+    reason = "both spellings are tested"
+)]
+
+use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::PathBuf, process::Command};
+
+use aya::{
+    maps::{
+        Array, BloomFilter, CgroupArray, HashMap, IterableMap as _, LpmTrie, Map, MapData,
+        MapError, MapType, PerCpuArray, PerCpuHashMap, PerCpuValues, ProgramArray, Queue, Stack,
+        StackTraceMap, loaded_maps, lpm_trie::Key,
+    },
+    util::nr_cpus,
+};
+use aya_obj::spec::MapSpec;
+use maps_support::{may_create, skip, spec};
+
+mod maps_support;
+
+#[test]
+fn hash_map_by_value_and_by_reference() {
+    if !may_create("hash_map_by_value_and_by_reference") {
+        return;
+    }
+    let mut map: HashMap<_, u32, u64> = HashMap::create(8, 0).unwrap();
+    map.insert(1, 10, 0).unwrap();
+    map.insert(&2, &20, 0).unwrap();
+    map.insert(3u32, &30u64, 0).unwrap();
+    assert_eq!(map.get(&2, 0).unwrap(), 20);
+    assert!(matches!(map.get(&4, 0), Err(MapError::KeyNotFound)));
+
+    let entries: BTreeMap<u32, u64> = map.iter().map(Result::unwrap).collect();
+    assert_eq!(entries, BTreeMap::from([(1, 10), (2, 20), (3, 30)]));
+    let mut keys: Vec<u32> = map.keys().map(Result::unwrap).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [1, 2, 3]);
+
+    map.remove(&2).unwrap();
+    assert!(matches!(map.remove(&2), Err(MapError::KeyNotFound)));
+    // BPF_NOEXIST
+    let error = map.insert(1, 11, 1).unwrap_err();
+    assert!(
+        matches!(&error, MapError::SyscallError(error)
+            if error.io_error.kind() == std::io::ErrorKind::AlreadyExists),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn entries_can_be_removed_while_walking() {
+    if !may_create("entries_can_be_removed_while_walking") {
+        return;
+    }
+    const ENTRIES: u32 = 1000;
+    let mut map: HashMap<_, u32, u32> = HashMap::create(ENTRIES, 0).unwrap();
+    for key in 0..ENTRIES {
+        map.insert(key, key, 0).unwrap();
+    }
+    // A second handle of the same map removes what the first one walks over.
+    let fd = map.map().fd().as_fd().try_clone_to_owned().unwrap();
+    let same = Map::from_map_data(MapData::from_fd(fd).unwrap()).unwrap();
+    let mut same: HashMap<_, u32, u32> = HashMap::try_from(same).unwrap();
+    let mut seen = Vec::new();
+    for key in map.keys() {
+        let key = key.unwrap();
+        same.remove(&key).unwrap();
+        seen.push(key);
+    }
+    seen.sort_unstable();
+    assert!(seen.iter().copied().eq(0..ENTRIES), "each key comes once");
+    assert_eq!(map.iter().count(), 0);
+}
+
+#[test]
+fn removing_the_key_that_comes_next_hides_no_other() {
+    if !may_create("removing_the_key_that_comes_next_hides_no_other") {
+        return;
+    }
+    let mut map: HashMap<_, u32, u32> = HashMap::create(100, 0).unwrap();
+    for key in 0..100 {
+        map.insert(key, key, 0).unwrap();
+    }
+    let order: Vec<u32> = map.keys().map(Result::unwrap).collect();
+    let fd = map.map().fd().as_fd().try_clone_to_owned().unwrap();
+    let same = Map::from_map_data(MapData::from_fd(fd).unwrap()).unwrap();
+    let mut same: HashMap<_, u32, u32> = HashMap::try_from(same).unwrap();
+    let mut seen = Vec::new();
+    for (index, key) in map.keys().map(Result::unwrap).enumerate() {
+        if index == 10 {
+            same.remove(&order[11]).unwrap();
+        }
+        seen.push(key);
+    }
+    for key in order.iter().filter(|key| **key != order[11]) {
+        assert!(seen.contains(key), "{key} was left out");
+    }
+}
+
+#[test]
+fn sizes_are_checked_once_and_named() {
+    if !may_create("sizes_are_checked_once_and_named") {
+        return;
+    }
+    let data = MapData::create(&spec("FLOWS", MapType::Hash, 8, 4), "FLOWS", None).unwrap();
+    let map = Map::from_map_data(data).unwrap();
+    let error = HashMap::<_, u32, u32>::try_from(&map).unwrap_err();
+    assert!(
+        matches!(&error, MapError::InvalidKeySize { name, size: 4, expected: 8 } if name == "FLOWS"),
+        "{error:?}"
+    );
+    assert_eq!(
+        error.to_string(),
+        "`FLOWS` has keys of 8 bytes, the given type has 4: use the key type of the eBPF side"
+    );
+    let error = HashMap::<_, u64, u64>::try_from(&map).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            MapError::InvalidValueSize {
+                size: 8,
+                expected: 4,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    let error = Array::<_, u32>::try_from(&map).unwrap_err();
+    assert!(
+        matches!(error, MapError::InvalidMapType { map_type: 1 }),
+        "{error:?}"
+    );
+    assert!(HashMap::<_, u64, u32>::try_from(map).is_ok());
+}
+
+#[test]
+fn lru_maps_are_hash_maps() {
+    if !may_create("lru_maps_are_hash_maps") {
+        return;
+    }
+    let data = MapData::create(&spec("LRU", MapType::LruHash, 4, 4), "LRU", None).unwrap();
+    let mut map = Map::from_map_data(data).unwrap();
+    assert!(matches!(map, Map::LruHashMap(_)));
+    let mut map: HashMap<_, u32, u32> = HashMap::try_from(&mut map).unwrap();
+    for key in 0..100 {
+        map.insert(key, key, 0).unwrap();
+    }
+    assert!((1..=8).contains(&map.iter().count()));
+}
+
+#[test]
+fn arrays() {
+    if !may_create("arrays") {
+        return;
+    }
+    let mut array: Array<_, [u8; 5]> = Array::create(4, 0).unwrap();
+    assert_eq!(array.len(), 4);
+    array.set(3, [1, 2, 3, 4, 5], 0).unwrap();
+    array.set(0, &[9; 5], 0).unwrap();
+    assert_eq!(array.get(&3, 0).unwrap(), [1, 2, 3, 4, 5]);
+    let all: Vec<[u8; 5]> = array.iter().map(Result::unwrap).collect();
+    assert_eq!(all, [[9; 5], [0; 5], [0; 5], [1, 2, 3, 4, 5]]);
+    for result in [array.get(&4, 0).map(drop), array.set(4, [0; 5], 0)] {
+        assert!(matches!(
+            result,
+            Err(MapError::OutOfBounds {
+                index: 4,
+                max_entries: 4
+            })
+        ));
+    }
+}
+
+#[test]
+fn one_value_per_cpu() {
+    if !may_create("one_value_per_cpu") {
+        return;
+    }
+    let cpus = nr_cpus().unwrap();
+    let numbers = |start: u32| PerCpuValues::try_from((start..).take(cpus).collect::<Vec<_>>());
+
+    let mut array: PerCpuArray<_, u32> = PerCpuArray::create(2, 0).unwrap();
+    array.set(1, numbers(7).unwrap(), 0).unwrap();
+    assert_eq!(array.get(&1, 0).unwrap(), numbers(7).unwrap());
+    assert_eq!(array.iter().count(), 2);
+
+    let mut map: PerCpuHashMap<_, u8, u32> = PerCpuHashMap::create(2, 0).unwrap();
+    map.insert(5, numbers(1).unwrap(), 0).unwrap();
+    let entries: Vec<_> = map.iter().map(Result::unwrap).collect();
+    assert_eq!(entries, [(5, numbers(1).unwrap())]);
+    map.remove(&5).unwrap();
+    assert!(matches!(map.get(&5, 0), Err(MapError::KeyNotFound)));
+}
+
+/// A BPF file system of its own, which goes with its pins.
+struct Pins(PathBuf);
+
+impl Pins {
+    fn new(test: &str) -> Option<Self> {
+        let directory = std::env::temp_dir().join(format!("aya-{}-{test}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "bpf", "bpf"])
+            .arg(&directory)
+            .output();
+        if mount.is_ok_and(|mount| mount.status.success()) {
+            return Some(Self(directory));
+        }
+        fs::remove_dir(&directory).unwrap();
+        skip(test, "no BPF file system can be mounted");
+        None
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        let unmounted = Command::new("umount").arg(&self.0).status().unwrap();
+        assert!(unmounted.success());
+        fs::remove_dir(&self.0).unwrap();
+    }
+}
+
+#[test]
+fn pinned_maps_are_used_again() {
+    if !may_create("pinned_maps_are_used_again") {
+        return;
+    }
+    let Some(pins) = Pins::new("pinned_maps_are_used_again") else {
+        return;
+    };
+    let shape = spec("COUNTS", MapType::Hash, 4, 4);
+    let open = |spec: &MapSpec| MapData::create_pinned_by_name(&pins.0, spec, "COUNTS", None);
+    let handle =
+        |data| HashMap::<_, u32, u32>::try_from(Map::from_map_data(data).unwrap()).unwrap();
+
+    handle(open(&shape).unwrap()).insert(1, 100, 0).unwrap();
+    let again = open(&shape).unwrap();
+    assert_eq!(again.name(), "COUNTS");
+    assert_eq!(handle(again).get(&1, 0).unwrap(), 100);
+    let pinned = MapData::from_pin(pins.0.join("COUNTS")).unwrap();
+    assert_eq!(handle(pinned).get(&1, 0).unwrap(), 100);
+
+    let mut other = spec("COUNTS", MapType::Hash, 4, 8);
+    other.max_entries = 9;
+    let error = open(&other).unwrap_err();
+    assert!(
+        matches!(error, MapError::PinnedMapMismatch { .. }),
+        "{error:?}"
+    );
+    let message = error.to_string();
+    assert!(message.starts_with("`COUNTS` does not fit the map at `/"));
+    assert!(
+        message.contains("value size is 4, expected 8;"),
+        "{message}"
+    );
+    assert!(
+        message.contains("max_entries is 8, expected 9;"),
+        "{message}"
+    );
+    assert!(!message.contains("key size"), "{message}");
+
+    let missing = MapData::from_pin(pins.0.join("NONE")).unwrap_err();
+    assert!(matches!(missing, MapError::PinError { .. }), "{missing:?}");
+}
+
+#[test]
+fn the_longest_prefix_wins() {
+    if !may_create("the_longest_prefix_wins") {
+        return;
+    }
+    // BPF_F_NO_PREALLOC
+    let mut routes: LpmTrie<_, [u8; 4], u32> = LpmTrie::create(8, 1).unwrap();
+    let key = Key::new;
+    routes.insert(&key(8, [10, 0, 0, 0]), 8, 0).unwrap();
+    routes.insert(key(24, [10, 1, 2, 0]), 24, 0).unwrap();
+    assert_eq!(routes.get(&key(32, [10, 1, 2, 3]), 0).unwrap(), 24);
+    assert_eq!(routes.get(&key(32, [10, 9, 9, 9]), 0).unwrap(), 8);
+    assert!(matches!(
+        routes.get(&key(32, [11, 0, 0, 0]), 0),
+        Err(MapError::KeyNotFound)
+    ));
+    let mut lengths: Vec<u32> = routes.keys().map(|key| key.unwrap().prefix_len()).collect();
+    lengths.sort_unstable();
+    assert_eq!(lengths, [8, 24]);
+    routes.remove(&key(24, [10, 1, 2, 0])).unwrap();
+    assert_eq!(routes.get(&key(32, [10, 1, 2, 3]), 0).unwrap(), 8);
+}
+
+#[test]
+fn queues_and_stacks() {
+    if !may_create("queues_and_stacks") {
+        return;
+    }
+    let mut queue: Queue<_, u32> = Queue::create(2, 0).unwrap();
+    let mut stack: Stack<_, u32> = Stack::create(2, 0).unwrap();
+    for value in [1, 2] {
+        queue.push(value, 0).unwrap();
+        stack.push(&value, 0).unwrap();
+    }
+    assert!(queue.push(3, 0).is_err(), "no room");
+    assert_eq!((queue.pop(0).unwrap(), queue.pop(0).unwrap()), (1, 2));
+    assert_eq!((stack.pop(0).unwrap(), stack.pop(0).unwrap()), (2, 1));
+    assert!(matches!(queue.pop(0), Err(MapError::ElementNotFound)));
+    assert_eq!((queue.capacity(), stack.capacity()), (2, 2));
+}
+
+#[test]
+fn bloom_filters() {
+    if !may_create("bloom_filters") {
+        return;
+    }
+    let mut set: BloomFilter<_, u64> = BloomFilter::create(100, 0).unwrap();
+    set.insert(7, 0).unwrap();
+    assert!(set.contains(&7, 0).is_ok());
+    assert!(matches!(set.contains(8, 0), Err(MapError::ElementNotFound)));
+}
+
+#[test]
+fn arrays_of_kernel_objects() {
+    if !may_create("arrays_of_kernel_objects") {
+        return;
+    }
+    let map = |name: &str, map_type| {
+        let data = MapData::create(&spec(name, map_type, 4, 4), name, None).unwrap();
+        Map::from_map_data(data).unwrap()
+    };
+    let mut programs = ProgramArray::try_from(map("PROGRAMS", MapType::ProgramArray)).unwrap();
+    assert_eq!(programs.indices().count(), 8);
+    assert!(matches!(
+        programs.clear_index(&3),
+        Err(MapError::KeyNotFound)
+    ));
+    assert!(matches!(
+        programs.clear_index(&8),
+        Err(MapError::OutOfBounds {
+            index: 8,
+            max_entries: 8
+        })
+    ));
+    let mut cgroups = CgroupArray::try_from(map("CGROUPS", MapType::CgroupArray)).unwrap();
+    assert_eq!(cgroups.len(), 8);
+    // A directory that is no cgroup.
+    let root = fs::File::open("/").unwrap();
+    assert!(matches!(
+        cgroups.set(0, root, 0),
+        Err(MapError::SyscallError(_))
+    ));
+}
+
+#[test]
+fn stacks_that_cannot_be_read_are_refused() {
+    if !may_create("stacks_that_cannot_be_read_are_refused") {
+        return;
+    }
+    // BPF_F_STACK_BUILD_ID
+    let mut build_ids = spec("STACKS", MapType::StackTrace, 4, 32 * 10);
+    build_ids.flags = 32;
+    let data = MapData::create(&build_ids, "STACKS", None).unwrap();
+    let error = StackTraceMap::try_from(Map::from_map_data(data).unwrap()).unwrap_err();
+    assert!(
+        matches!(error, MapError::UnsupportedMapFlags { flags: 32, .. }),
+        "{error:?}"
+    );
+    let plain = spec("STACKS", MapType::StackTrace, 4, 8 * 10);
+    let data = MapData::create(&plain, "STACKS", None).unwrap();
+    let stacks = StackTraceMap::try_from(Map::from_map_data(data).unwrap()).unwrap();
+    assert_eq!(stacks.iter().count(), 0);
+    assert!(matches!(stacks.get(&1, 0), Err(MapError::KeyNotFound)));
+}
+
+#[test]
+fn the_kernel_tells_what_it_was_told() {
+    if !may_create("the_kernel_tells_what_it_was_told") {
+        return;
+    }
+    let name = "a name longer than the kernel's";
+    let data = MapData::create(&spec(name, MapType::Hash, 4, 12), name, None).unwrap();
+    assert_eq!(data.name(), name);
+    let info = data.info().unwrap();
+    assert_eq!(info.map_type().unwrap(), MapType::Hash);
+    assert_eq!((info.key_size(), info.value_size()), (4, 12));
+    assert_eq!(info.max_entries(), 8);
+    assert_eq!(info.name_as_str(), Some("a_name_longer_t"));
+    let by_id = MapData::from_id(info.id()).unwrap();
+    assert_eq!(by_id.shape(), data.shape());
+    assert!(
+        loaded_maps()
+            .map(Result::unwrap)
+            .any(|map| map.id() == info.id())
+    );
+}
+
+#[test]
+fn maps_of_maps_need_to_know_their_inner_maps() {
+    if !may_create("maps_of_maps_need_to_know_their_inner_maps") {
+        return;
+    }
+    let mut outer = spec("OUTER", MapType::ArrayOfMaps, 4, 4);
+    let error = MapData::create(&outer, "OUTER", None).unwrap_err();
+    assert!(
+        matches!(&error, MapError::MissingInnerMapDefinition { outer_name } if outer_name == "OUTER"),
+        "{error:?}"
+    );
+    outer.inner = Some(Box::new(spec("INNER", MapType::Array, 4, 4)));
+    assert!(MapData::create(&outer, "OUTER", None).is_ok());
+}
+
+#[test]
+fn the_kernels_refusal_is_kept() {
+    if !may_create("the_kernels_refusal_is_kept") {
+        return;
+    }
+    let mut impossible = spec("BAD", MapType::Hash, 4, 4);
+    impossible.max_entries = 0;
+    let error = MapData::create(&impossible, "BAD", None).unwrap_err();
+    assert!(
+        matches!(&error, MapError::CreateError { name, error } if name == "BAD"
+            && error.io_error.kind() == std::io::ErrorKind::InvalidInput),
+        "{error:?}"
+    );
+    let error = MapData::create(&impossible, "B\0D", None).unwrap_err();
+    assert!(matches!(error, MapError::InvalidName { .. }), "{error:?}");
+}

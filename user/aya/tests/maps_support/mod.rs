@@ -1,0 +1,52 @@
+//! What the tests of maps share: definitions, and skipping where it is seen.
+
+use std::{error::Error as _, io::Write as _};
+
+use aya::maps::{Array, MapType};
+use aya_obj::{
+    btf::TypeId,
+    spec::{MapSpec, PinningType},
+};
+
+/// Says on the process's standard error, which the test harness does not catch, that a test did
+/// not run.
+pub(crate) fn skip(test: &str, reason: &str) {
+    let line = format!("SKIP: {test}: {reason}\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// Whether this process may create maps; if not, the test is skipped.
+pub(crate) fn may_create(test: &str) -> bool {
+    match Array::<_, u32>::create(1, 0) {
+        Ok(_) => true,
+        Err(error) => {
+            let cause = error.source().and_then(|error| error.source());
+            let reason = cause.map_or_else(|| error.to_string(), ToString::to_string);
+            skip(test, &format!("no map can be created: {reason}"));
+            false
+        }
+    }
+}
+
+/// A map of 8 entries.
+pub(crate) fn spec(name: &str, map_type: MapType, key_size: u32, value_size: u32) -> MapSpec {
+    MapSpec {
+        name: name.to_owned(),
+        section: ".maps".to_owned(),
+        map_type: map_type.into(),
+        key_size,
+        value_size,
+        max_entries: 8,
+        flags: 0,
+        pinning: PinningType::None,
+        id: 0,
+        numa_node: 0,
+        map_extra: 0,
+        key_type: TypeId::VOID,
+        value_type: TypeId::VOID,
+        inner: None,
+        initial: Vec::new(),
+        contents: None,
+        frozen: false,
+    }
+}
