@@ -6,10 +6,7 @@ use std::{
     path::Path,
 };
 
-use aya_obj::{
-    btf::TypeId,
-    spec::{MapSpec, PinningType},
-};
+use aya_obj::{btf::TypeId, spec::MapSpec};
 use aya_sys::bpf::{self, MapCreate};
 use aya_uapi::{
     MapType,
@@ -272,23 +269,11 @@ impl MapData {
         // Sizes beyond 32 bits saturate, and the kernel refuses them.
         let size = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
         let spec = MapSpec {
-            name: String::new(),
-            section: String::new(),
-            map_type: MapType(map_type as u32),
             key_size: size(key),
             value_size: size(value),
             max_entries,
             flags,
-            pinning: PinningType::None,
-            id: 0,
-            numa_node: 0,
-            map_extra: 0,
-            key_type: TypeId::VOID,
-            value_type: TypeId::VOID,
-            inner: None,
-            initial: Vec::new(),
-            contents: None,
-            frozen: false,
+            ..MapSpec::new("", "", map_type.into())
         };
         Self::create(&spec, "", None)
     }
@@ -579,23 +564,11 @@ mod tests {
 
     fn spec(map_type: MapType) -> MapSpec {
         MapSpec {
-            name: "COUNTS".to_owned(),
-            section: ".maps".to_owned(),
-            map_type,
             key_size: 4,
             value_size: 8,
-            max_entries: 0,
-            flags: 0,
-            pinning: PinningType::None,
-            id: 0,
-            numa_node: 0,
-            map_extra: 0,
             key_type: TypeId(1),
             value_type: TypeId(2),
-            inner: None,
-            initial: Vec::new(),
-            contents: None,
-            frozen: false,
+            ..MapSpec::new("COUNTS", ".maps", map_type)
         }
     }
 

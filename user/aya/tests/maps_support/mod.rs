@@ -3,10 +3,7 @@
 use std::{error::Error as _, io::Write as _};
 
 use aya::maps::{Array, MapType};
-use aya_obj::{
-    btf::TypeId,
-    spec::{MapSpec, PinningType},
-};
+use aya_obj::spec::MapSpec;
 
 /// Says on the process's standard error, which the test harness does not catch, that a test did
 /// not run.
@@ -31,22 +28,9 @@ pub(crate) fn may_create(test: &str) -> bool {
 /// A map of 8 entries.
 pub(crate) fn spec(name: &str, map_type: MapType, key_size: u32, value_size: u32) -> MapSpec {
     MapSpec {
-        name: name.to_owned(),
-        section: ".maps".to_owned(),
-        map_type: map_type.into(),
         key_size,
         value_size,
         max_entries: 8,
-        flags: 0,
-        pinning: PinningType::None,
-        id: 0,
-        numa_node: 0,
-        map_extra: 0,
-        key_type: TypeId::VOID,
-        value_type: TypeId::VOID,
-        inner: None,
-        initial: Vec::new(),
-        contents: None,
-        frozen: false,
+        ..MapSpec::new(name, ".maps", map_type.into())
     }
 }
