@@ -3,9 +3,9 @@
 use std::{
     error::Error,
     ffi::{CString, NulError},
-    fmt,
+    fmt, fs,
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
@@ -31,6 +31,13 @@ pub enum PinError {
         /// Where it holds a zero byte.
         error: NulError,
     },
+    /// What is pinned at the path is something else.
+    WrongObject {
+        /// The path.
+        path: PathBuf,
+        /// What was to be there: `bpf-prog` or `bpf-link`.
+        expected: &'static str,
+    },
     /// The kernel refused.
     SyscallError(SyscallError),
 }
@@ -44,6 +51,11 @@ impl fmt::Display for PinError {
                 "`{}` cannot be a pin path: take the zero byte out",
                 path.display()
             ),
+            Self::WrongObject { path, expected } => write!(
+                f,
+                "`{}` is no {expected}: give the path of one",
+                path.display()
+            ),
             Self::SyscallError(_) => f.write_str(
                 "the kernel refused the pin: the path must be free and inside a BPF file system \
                  (`mount -t bpf bpf /sys/fs/bpf`)",
@@ -55,7 +67,7 @@ impl fmt::Display for PinError {
 impl Error for PinError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::NoFd { .. } => None,
+            Self::NoFd { .. } | Self::WrongObject { .. } => None,
             Self::InvalidPinPath { error, .. } => Some(error),
             Self::SyscallError(error) => Some(error),
         }
@@ -76,6 +88,33 @@ pub(crate) fn pin(fd: BorrowedFd<'_>, path: &Path) -> Result<(), PinError> {
 /// Opens the object that has the name `path` in a BPF file system.
 pub(crate) fn open(path: &Path) -> Result<OwnedFd, PinError> {
     Ok(bpf::obj_get(&c_path(path)?, 0).map_err(SyscallError::from)?)
+}
+
+/// The kernel's name for descriptors of links.
+pub(crate) const LINK: &str = "bpf-link";
+/// The kernel's name for descriptors of programs.
+pub(crate) const PROGRAM: &str = "bpf-prog";
+
+/// Opens the object that has the name `path`, which must be of the sort `expected`.
+pub(crate) fn open_as(path: &Path, expected: &'static str) -> Result<OwnedFd, PinError> {
+    let fd = open(path)?;
+    // No command tells what sort of object a descriptor is: info is given of any. Without /proc
+    // the caller finds out by what fails. Links are called both `bpf_link` and `bpf-link`.
+    let number = fd.as_raw_fd();
+    match fs::read_link(format!("/proc/self/fd/{number}")) {
+        Ok(target)
+            if !target
+                .to_string_lossy()
+                .replace('_', "-")
+                .ends_with(expected) =>
+        {
+            Err(PinError::WrongObject {
+                path: path.to_owned(),
+                expected,
+            })
+        }
+        _ => Ok(fd),
+    }
 }
 
 fn c_path(path: &Path) -> Result<CString, PinError> {

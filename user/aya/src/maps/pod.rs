@@ -48,6 +48,12 @@ pub(crate) fn bytes_of<T: Pod>(value: &T) -> &[u8] {
     unsafe { slice::from_raw_parts(ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
+/// The bytes of `values`.
+pub(crate) fn bytes_of_slice<T: Pod>(values: &[T]) -> &[u8] {
+    // SAFETY: a slice lays its elements side by side, each of them initialised bytes.
+    unsafe { slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
 /// The bytes of `value`, to be written to.
 pub(crate) fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
     // SAFETY: as in `bytes_of`; any bytes written leave a valid `T`.

@@ -1,9 +1,51 @@
-//! Programs: typed handles, one per program type.
+//! Programs: typed handles, one per group of rows of the program table.
+//!
+//! [`Program`] is what an object holds; converting it to the handle of its type gives what can be
+//! done with it:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut ebpf = aya::Ebpf::load_file("x.o")?;
+//! use aya::programs::Xdp;
+//! let program: &mut Xdp = ebpf.program_mut("firewall").ok_or("no such program")?.try_into()?;
+//! program.load()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The life of a program is loaded → attached → detached → given up; see
+//! [`TypedProgram`] for the steps and who owns what.
 
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
 };
+
+use aya_uapi::ProgType;
+
+mod error;
+pub(crate) mod info;
+mod kind;
+pub(crate) mod load;
+mod program_type;
+mod test_run;
+pub mod xdp;
+
+#[expect(deprecated, reason = "the older spelling is kept working")]
+pub use self::xdp::XdpFlags;
+pub use self::{
+    error::ProgramError,
+    info::{ProgramInfo, loaded_links, loaded_programs},
+    kind::{Kind, TypedProgram},
+    program_type::{LsmAttachType, ProgramType},
+    test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
+    xdp::{Xdp, XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
+};
+pub use crate::links;
+
+use self::load::Source;
+use crate::pin::PinError;
 
 /// The descriptor of a loaded program.
 ///
@@ -33,3 +75,119 @@ impl From<OwnedFd> for ProgramFd {
         Self(fd)
     }
 }
+
+/// The one dispatch over the handles.
+macro_rules! each_handle {
+    ($value:expr, $program:pat => $body:expr, [$($handle:ident)*]) => {
+        match $value { $(Program::$handle($program) => $body,)* }
+    };
+}
+
+macro_rules! programs {
+    ($($handle:ident: $prog_type:ident { $($rows:tt)* })*) => {
+        /// The parameters of [`TypedProgram`]: one per handle of the program table.
+        pub mod kinds {
+            $(
+                #[doc = concat!("Programs of type `", stringify!($prog_type), "`.")]
+                #[derive(Debug)]
+                pub enum $handle {}
+
+                impl super::Kind for $handle {
+                    const HANDLE: &'static str = stringify!($handle);
+                    const PROG_TYPE: aya_uapi::ProgType = aya_uapi::ProgType::$prog_type;
+                }
+            )*
+        }
+
+        /// A program of an object, of whatever type.
+        #[derive(Debug)]
+        #[non_exhaustive]
+        pub enum Program {
+            $(
+                #[doc = concat!("Of type `", stringify!($prog_type), "`.")]
+                $handle(TypedProgram<kinds::$handle>),
+            )*
+        }
+
+        impl Program {
+            /// The program of an object; `None` when no handle of the table has this row.
+            pub(crate) fn new(name: String, source: Source) -> Option<Self> {
+                Some(match source.spec().def.handle {
+                    $(stringify!($handle) => {
+                        Self::$handle(TypedProgram::from_source(name, source))
+                    })*
+                    _ => return None,
+                })
+            }
+
+            /// The program's type.
+            pub const fn prog_type(&self) -> ProgramType {
+                match self {
+                    $(Self::$handle(_) => ProgramType::of(ProgType::$prog_type),)*
+                }
+            }
+
+            /// The program's descriptor.
+            ///
+            /// # Errors
+            ///
+            /// [`ProgramError::NotLoaded`].
+            pub fn fd(&self) -> Result<&ProgramFd, ProgramError> {
+                each_handle!(self, program => program.fd(), [$($handle)*])
+            }
+
+            /// What the kernel knows about the program.
+            ///
+            /// # Errors
+            ///
+            /// [`ProgramError::NotLoaded`], or the kernel's refusal.
+            pub fn info(&self) -> Result<ProgramInfo, ProgramError> {
+                each_handle!(self, program => program.info(), [$($handle)*])
+            }
+
+            /// Pins the program, see [`TypedProgram::pin`].
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn pin<P: AsRef<Path>>(&mut self, path: P) -> Result<(), PinError> {
+                each_handle!(self, program => program.pin(path), [$($handle)*])
+            }
+
+            /// Gives the program up, see [`TypedProgram::unload`].
+            ///
+            /// # Errors
+            ///
+            /// As there.
+            pub fn unload(self) -> Result<(), ProgramError> {
+                each_handle!(self, mut program => program.unload(), [$($handle)*])
+            }
+        }
+
+        $(
+            impl<'a> TryFrom<&'a Program> for &'a TypedProgram<kinds::$handle> {
+                type Error = ProgramError;
+
+                fn try_from(program: &'a Program) -> Result<Self, ProgramError> {
+                    match program {
+                        Program::$handle(program) => Ok(program),
+                        _ => Err(ProgramError::UnexpectedProgramType),
+                    }
+                }
+            }
+
+            impl<'a> TryFrom<&'a mut Program> for &'a mut TypedProgram<kinds::$handle> {
+                type Error = ProgramError;
+
+                fn try_from(program: &'a mut Program) -> Result<Self, ProgramError> {
+                    match program {
+                        Program::$handle(program) => Ok(program),
+                        _ => Err(ProgramError::UnexpectedProgramType),
+                    }
+                }
+            }
+        )*
+    };
+}
+
+aya_uapi::for_each_program!(programs);

@@ -1,0 +1,3 @@
+//! Attaching: one mechanism per file.
+
+pub(crate) mod xdp;

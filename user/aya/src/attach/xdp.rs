@@ -1,0 +1,193 @@
+//! Network interfaces: by bpf_link (since kernel 5.9), on older kernels by netlink.
+
+use std::os::fd::AsFd;
+
+use aya_sys::{
+    Errno,
+    bpf::{self, LinkOptions, LinkTarget},
+    netlink,
+};
+use aya_uapi::{
+    AttachType,
+    bindings::{XDP_FLAGS_REPLACE, XDP_FLAGS_UPDATE_IF_NOEXIST},
+};
+
+use crate::{
+    features::{Feature, Features},
+    links::{Attachment, Hook},
+    privilege,
+    programs::{ProgramError, ProgramFd, XdpAttachOptions, XdpError, XdpMode},
+    sys::{NetlinkError, SyscallError},
+};
+
+/// What is attached where, for messages.
+pub(crate) struct Target<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) index: u32,
+    pub(crate) interface: &'a str,
+}
+
+/// The index of the interface called `name`.
+pub(crate) fn interface_index(name: &str) -> Result<u32, ProgramError> {
+    netlink::interface_index(name).map_err(|_| ProgramError::UnknownInterface {
+        name: name.to_owned(),
+    })
+}
+
+/// Puts the program on the interface.
+///
+/// The two mechanisms do not mix: a program that was attached by netlink can be replaced by
+/// netlink alone.
+pub(crate) fn attach(
+    features: &Features,
+    program: &ProgramFd,
+    target: &Target<'_>,
+    options: XdpAttachOptions,
+) -> Result<Attachment, ProgramError> {
+    let mode = options.mode;
+    if !options.replace && features.may_have(Feature::XdpLink) {
+        let link = bpf::link_create(
+            program.as_fd(),
+            LinkTarget::Interface(target.index),
+            AttachType::XDP,
+            mode.flag(),
+            LinkOptions::None,
+        );
+        match link {
+            Ok(fd) => return Ok(Attachment::Fd(fd)),
+            // What a kernel without XDP links answers. A kernel with them answers so, too, when
+            // it dislikes the program or the interface; netlink then fails as well, and says why.
+            Err(error) if error.errno == Errno::EINVAL => {
+                let attachment = by_netlink(program, target, options)?;
+                features.lacks(Feature::XdpLink);
+                return Ok(attachment);
+            }
+            Err(error) if error.errno == Errno::EPERM => {
+                return Err(ProgramError::MissingPrivilege {
+                    name: target.program.to_owned(),
+                    needed: privilege::INTERFACE,
+                    source: error.into(),
+                });
+            }
+            Err(error) => {
+                let errno = error.errno;
+                let error = SyscallError::from(error);
+                return Err(explain(target, mode, errno, error, XdpError::SyscallError));
+            }
+        }
+    }
+    by_netlink(program, target, options)
+}
+
+fn by_netlink(
+    program: &ProgramFd,
+    target: &Target<'_>,
+    options: XdpAttachOptions,
+) -> Result<Attachment, ProgramError> {
+    let mode = options.mode;
+    let exclusive = if options.replace {
+        0
+    } else {
+        XDP_FLAGS_UPDATE_IF_NOEXIST
+    };
+    netlink::xdp_attach(
+        target.index,
+        Some(program.as_fd()),
+        None,
+        mode.flag() | exclusive,
+    )
+    .map_err(|error| {
+        let errno = error.errno;
+        let error = NetlinkError::from(error);
+        explain(target, mode, errno, error, XdpError::NetlinkError)
+    })?;
+    Ok(Attachment::hook(Netlink {
+        index: target.index,
+        mode,
+        program: program.try_clone()?,
+    }))
+}
+
+/// The error that says what to do.
+fn explain<E: std::error::Error + Send + Sync + 'static>(
+    target: &Target<'_>,
+    mode: XdpMode,
+    errno: Errno,
+    error: E,
+    other: fn(E) -> XdpError,
+) -> ProgramError {
+    let name = target.program.to_owned();
+    let interface = target.interface.to_owned();
+    match errno {
+        Errno::ENODEV => ProgramError::UnknownInterface { name: interface },
+        Errno::EOPNOTSUPP => ProgramError::XdpError(XdpError::ModeNotSupported {
+            name,
+            interface,
+            mode,
+            source: Box::new(error),
+        }),
+        Errno::EBUSY | Errno::EEXIST => ProgramError::XdpError(XdpError::InterfaceBusy {
+            name,
+            interface,
+            source: Box::new(error),
+        }),
+        _ => ProgramError::XdpError(other(error)),
+    }
+}
+
+/// A program that netlink put on an interface.
+#[derive(Debug)]
+struct Netlink {
+    index: u32,
+    mode: XdpMode,
+    /// Ours: the kernel compares it with the one that is attached.
+    program: ProgramFd,
+}
+
+impl Netlink {
+    /// Attaches `new`, or nothing, if the program that is attached is ours. Since kernel 5.7 the
+    /// kernel compares and replaces in one step; before that somebody may come in between.
+    fn swap(&self, new: Option<&ProgramFd>) -> Result<Swap, NetlinkError> {
+        let new = new.map(AsFd::as_fd);
+        let ours = self.program.as_fd();
+        let flags = self.mode.flag();
+        let compared = flags | XDP_FLAGS_REPLACE;
+        match netlink::xdp_attach(self.index, new, Some(ours), compared) {
+            Ok(()) => return Ok(Swap::Done),
+            // The interface is gone and the program with it, or the program is another's.
+            Err(error) if matches!(error.errno, Errno::ENODEV | Errno::EEXIST) => {
+                return Ok(Swap::NotOurs);
+            }
+            Err(error) if error.errno == Errno::EINVAL => {}
+            Err(error) => return Err(error.into()),
+        }
+        let attached = netlink::xdp_programs(self.index)?;
+        if !attached.contains(bpf::prog_info(ours)?.id) {
+            return Ok(Swap::NotOurs);
+        }
+        netlink::xdp_attach(self.index, new, None, flags)?;
+        Ok(Swap::Done)
+    }
+}
+
+enum Swap {
+    Done,
+    NotOurs,
+}
+
+impl Hook for Netlink {
+    fn detach(&self) -> Result<(), ProgramError> {
+        // Another's program stays where it is: there is nothing of ours left to detach.
+        self.swap(None).map(drop).map_err(ProgramError::from)
+    }
+
+    fn replace(&mut self, program: &ProgramFd) -> Result<(), ProgramError> {
+        match self.swap(Some(program))? {
+            Swap::Done => {
+                self.program = program.try_clone()?;
+                Ok(())
+            }
+            Swap::NotOurs => Err(ProgramError::NotAttached),
+        }
+    }
+}

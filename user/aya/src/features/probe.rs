@@ -1,0 +1,117 @@
+//! How a feature is found out: by the smallest call that only a kernel with it accepts.
+
+use aya_obj::btf::{
+    Btf, BtfFeatures, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Name, TypeId,
+    VarLinkage,
+};
+use aya_sys::bpf;
+use aya_uapi::MapType;
+
+use super::Feature;
+use crate::btf::HOST;
+
+/// Whether the running kernel has the feature.
+pub(super) fn probe(feature: Feature) -> bool {
+    match feature {
+        Feature::Names => map(MapType::ARRAY, "probe"),
+        Feature::RingBuf => map(MapType::RINGBUF, ""),
+        Feature::Btf => accepts(|_| ()),
+        Feature::FuncInfo => accepts(|btf| function(btf, FuncLinkage::STATIC)),
+        // Only a program and an interface could tell; attaching does.
+        Feature::XdpLink => true,
+    }
+}
+
+/// Which kinds of types the running kernel knows.
+pub(super) fn btf() -> BtfFeatures {
+    BtfFeatures {
+        func: accepts(|btf| function(btf, FuncLinkage::STATIC)),
+        global_func: accepts(|btf| function(btf, FuncLinkage::GLOBAL)),
+        datasec: accepts(|btf| {
+            let linkage = VarLinkage::STATIC;
+            let ty = named(btf, Kind::Var { ty: INT, linkage });
+            let (offset, size) = (0, 4);
+            let vars = vec![DatasecVar { ty, offset, size }];
+            named(btf, Kind::Datasec { size, vars });
+        }),
+        float: accepts(|btf| {
+            named(btf, Kind::Float { size: 4 });
+        }),
+        decl_tag: accepts(|btf| declaration_tag(btf, false)),
+        attribute_tag: accepts(|btf| declaration_tag(btf, true)),
+        type_tag: accepts(|btf| {
+            let (ty, attribute) = (INT, false);
+            let tag = named(btf, Kind::TypeTag { ty, attribute });
+            btf.add(Name::NONE, Kind::Ptr(tag));
+        }),
+        enum64: accepts(|btf| {
+            let name = btf.intern("x");
+            let values = vec![EnumValue { name, value: 1 }];
+            let (signed, size) = (false, 8);
+            named(
+                btf,
+                Kind::Enum64(Enum {
+                    signed,
+                    size,
+                    values,
+                }),
+            );
+        }),
+    }
+}
+
+/// The type that every blob begins with.
+const INT: TypeId = TypeId(1);
+
+/// Whether the kernel takes an `int` and the types that `add` adds.
+fn accepts(add: impl FnOnce(&mut Btf)) -> bool {
+    let mut btf = Btf::new();
+    let int = Kind::Int {
+        size: 4,
+        encoding: IntEncoding::SIGNED,
+        offset: 0,
+        bits: 32,
+    };
+    named(&mut btf, int);
+    add(&mut btf);
+    let data = btf.write(HOST);
+    data.is_ok_and(|data| bpf::btf_load(&data, None).is_ok())
+}
+
+fn named(btf: &mut Btf, kind: Kind) -> TypeId {
+    let name = btf.intern("x");
+    btf.add(name, kind)
+}
+
+fn function(btf: &mut Btf, linkage: FuncLinkage) {
+    let (ret, params) = (TypeId::VOID, Vec::new());
+    let proto = btf.add(Name::NONE, Kind::FuncProto { ret, params });
+    named(btf, Kind::Func { proto, linkage });
+}
+
+fn declaration_tag(btf: &mut Btf, attribute: bool) {
+    let linkage = VarLinkage::STATIC;
+    let ty = named(btf, Kind::Var { ty: INT, linkage });
+    let component = -1;
+    named(
+        btf,
+        Kind::DeclTag {
+            ty,
+            component,
+            attribute,
+        },
+    );
+}
+
+fn map(map_type: MapType, name: &str) -> bool {
+    let ring = map_type == MapType::RINGBUF;
+    let created = bpf::map_create(&bpf::MapCreate {
+        key_size: if ring { 0 } else { 4 },
+        value_size: if ring { 0 } else { 4 },
+        // A ring buffer holds whole pages, of whatever size this machine has.
+        max_entries: if ring { 1 << 16 } else { 1 },
+        name,
+        ..bpf::MapCreate::new(map_type)
+    });
+    created.is_ok()
+}

@@ -1,0 +1,56 @@
+//! What a process needs to be allowed, and the limit that old kernels put on locked memory.
+
+use aya_uapi::ProgType;
+
+/// What creating a map needs.
+pub(crate) const MAP: &str = "CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)";
+
+/// What attaching to a network interface needs.
+pub(crate) const INTERFACE: &str = "CAP_NET_ADMIN";
+
+/// What loading a program that is attached like this needs, by the rules of bpf(2) for
+/// `BPF_PROG_LOAD`.
+pub(crate) const fn program(prog_type: ProgType) -> &'static str {
+    match prog_type {
+        ProgType::SOCKET_FILTER | ProgType::CGROUP_SKB => {
+            "CAP_BPF (CAP_SYS_ADMIN before kernel 5.8), or `kernel.unprivileged_bpf_disabled=0`"
+        }
+        ProgType::KPROBE
+        | ProgType::TRACEPOINT
+        | ProgType::PERF_EVENT
+        | ProgType::RAW_TRACEPOINT
+        | ProgType::RAW_TRACEPOINT_WRITABLE
+        | ProgType::TRACING
+        | ProgType::LSM
+        | ProgType::STRUCT_OPS
+        | ProgType::EXT => "CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.8)",
+        _ => "CAP_BPF and CAP_NET_ADMIN (CAP_SYS_ADMIN before kernel 5.8)",
+    }
+}
+
+/// Runs `attempt`; when the kernel refuses it for want of a right, lifts the limit on locked
+/// memory and runs it again.
+///
+/// Kernels before 5.11 count maps and programs as locked memory and answer `EPERM` when
+/// `RLIMIT_MEMLOCK` (64 KiB or 8 MiB by default) is used up. Newer ones charge the cgroup and
+/// never come here, so there is nothing to find out up front.
+pub(crate) fn with_memory<T, E>(
+    refused: impl Fn(&E) -> bool,
+    mut attempt: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
+    match attempt() {
+        Err(error) if refused(&error) && lift_limit() => attempt(),
+        result => result,
+    }
+}
+
+/// Whether the limit was in the way and is gone.
+fn lift_limit() -> bool {
+    match aya_sys::memlock::lift() {
+        Ok(lifted) => lifted,
+        Err(error) => {
+            log::debug!("the limit on locked memory stays: {error}");
+            false
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Typed handles: what all program types do, written once.
+//!
+//! [`TypedProgram<K>`] is a program with the handle `K`, which stands for a group of rows of the
+//! program table. Loading, pinning, asking and unloading are here; a handle's own file, where it
+//! has one, holds how its programs are attached.
+
+use std::{
+    borrow::Cow,
+    fmt, io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aya_uapi::{
+    ProgType,
+    programs::{PROGRAMS, ProgramDef},
+};
+
+use crate::{
+    features::Features,
+    links::{Link, Links, TypedLink, TypedLinkId},
+    pin::{self, PinError},
+    programs::{
+        ProgramError, ProgramFd, ProgramInfo, ProgramType,
+        load::{self, Source},
+    },
+};
+
+/// A handle: a group of rows of the program table.
+///
+/// Generated from the table; users meet it only as the parameter of [`TypedProgram`].
+pub trait Kind: fmt::Debug + 'static {
+    /// The handle's name in the table.
+    const HANDLE: &'static str;
+    /// The type of its programs.
+    const PROG_TYPE: ProgType;
+
+    /// The first of its rows.
+    fn def() -> Option<&'static ProgramDef> {
+        PROGRAMS.iter().find(|def| def.handle == Self::HANDLE)
+    }
+}
+
+/// A program is either to be loaded or loaded.
+#[derive(Debug)]
+enum State {
+    Unloaded,
+    Loaded {
+        fd: ProgramFd,
+        /// Where [`TypedProgram::pin`] put it.
+        pin: Option<PathBuf>,
+    },
+}
+
+/// A program of kind `K`: `TypedProgram<kind::Xdp>` is [`Xdp`](super::Xdp).
+///
+/// Dropping it detaches the links it owns and gives up the program: the kernel frees it when
+/// nothing else (a taken link, a pin, a map of programs) refers to it.
+#[derive(Debug)]
+pub struct TypedProgram<K: Kind> {
+    name: Cow<'static, str>,
+    /// Absent for programs that were opened, not read from an object: those are always loaded.
+    source: Option<Box<Source>>,
+    state: State,
+    pub(crate) links: Links<K>,
+}
+
+impl<K: Kind> TypedProgram<K> {
+    /// The type of the programs that this handle stands for.
+    pub const PROGRAM_TYPE: ProgramType = ProgramType::of(K::PROG_TYPE);
+
+    pub(crate) fn from_source(name: String, source: Source) -> Self {
+        Self {
+            name: name.into(),
+            source: Some(Box::new(source)),
+            state: State::Unloaded,
+            links: Links::default(),
+        }
+    }
+
+    pub(crate) fn from_fd(name: Cow<'static, str>, fd: ProgramFd) -> Self {
+        Self {
+            name,
+            source: None,
+            state: State::Loaded { fd, pin: None },
+            links: Links::default(),
+        }
+    }
+
+    pub(crate) fn open_pin(path: &Path) -> Result<Self, ProgramError> {
+        let fd = ProgramFd::from(pin::open_as(path, pin::PROGRAM)?);
+        let info = ProgramInfo::from_fd(fd.as_fd())?;
+        if info.raw_type() != K::PROG_TYPE {
+            return Err(ProgramError::UnexpectedProgramType);
+        }
+        let name = info.name_as_str().unwrap_or_default().to_owned();
+        let mut program = Self::from_fd(name.into(), fd);
+        if let State::Loaded { pin, .. } = &mut program.state {
+            *pin = Some(path.to_owned());
+        }
+        Ok(program)
+    }
+
+    pub(crate) fn open_info(
+        info: &ProgramInfo,
+        name: Cow<'static, str>,
+    ) -> Result<Self, ProgramError> {
+        if info.raw_type() != K::PROG_TYPE {
+            return Err(ProgramError::UnexpectedProgramType);
+        }
+        Ok(Self::from_fd(name, info.fd()?))
+    }
+
+    /// The name of the program: that of its function.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn features(&self) -> Arc<Features> {
+        match &self.source {
+            Some(source) => Arc::clone(&source.shared.features),
+            None => Features::host(),
+        }
+    }
+
+    /// Loads the program: the verifier checks it, then the kernel compiles it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::LoadError`] with the verifier's log when it rejects the program,
+    /// [`ProgramError::MissingPrivilege`], [`ProgramError::AlreadyLoaded`], and
+    /// [`ProgramError::NotSupportedYet`] for types this library cannot attach yet.
+    pub fn load(&mut self) -> Result<(), ProgramError> {
+        if let State::Loaded { .. } = self.state {
+            return Err(ProgramError::AlreadyLoaded);
+        }
+        let source = self.source.as_deref().ok_or(ProgramError::NotLoaded)?;
+        if !source.spec().def.supported {
+            return Err(ProgramError::NotSupportedYet {
+                name: self.name.clone().into_owned(),
+                prog_type: K::PROG_TYPE,
+            });
+        }
+        let fd = load::load(&self.name, source)?;
+        self.state = State::Loaded { fd, pin: None };
+        Ok(())
+    }
+
+    /// The program's descriptor.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::NotLoaded`].
+    pub fn fd(&self) -> Result<&ProgramFd, ProgramError> {
+        match &self.state {
+            State::Loaded { fd, .. } => Ok(fd),
+            State::Unloaded => Err(ProgramError::NotLoaded),
+        }
+    }
+
+    /// What the kernel knows about the program. Since kernel 4.13.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::NotLoaded`], or the kernel's refusal.
+    pub fn info(&self) -> Result<ProgramInfo, ProgramError> {
+        ProgramInfo::from_fd(self.fd()?.as_fd())
+    }
+
+    /// Pins the program at `path` in a BPF file system, so that it stays loaded when the process
+    /// ends. Since kernel 4.4.
+    ///
+    /// # Errors
+    ///
+    /// When the program is not loaded, or the path is taken or in no BPF file system.
+    pub fn pin<P: AsRef<Path>>(&mut self, path: P) -> Result<(), PinError> {
+        match &mut self.state {
+            State::Unloaded => Err(PinError::NoFd {
+                name: self.name.clone().into_owned(),
+            }),
+            State::Loaded { fd, pin } => {
+                pin::pin(fd.as_fd(), path.as_ref())?;
+                *pin = Some(path.as_ref().to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes the program's pin, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be removed; the program counts as pinned then.
+    pub fn unpin(&mut self) -> Result<(), io::Error> {
+        if let State::Loaded { pin, .. } = &mut self.state
+            && let Some(path) = pin
+        {
+            std::fs::remove_file(path)?;
+            *pin = None;
+        }
+        Ok(())
+    }
+
+    /// Detaches the program's links and gives it up; it can be loaded again.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::NotLoaded`], or the first error of detaching; the program is given up
+    /// all the same.
+    pub fn unload(&mut self) -> Result<(), ProgramError> {
+        let detached = self.links.detach_all();
+        match std::mem::replace(&mut self.state, State::Unloaded) {
+            State::Loaded { .. } => detached,
+            State::Unloaded => Err(ProgramError::NotLoaded),
+        }
+    }
+
+    /// Takes the program off the hook that `link_id` stands for.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::NotAttached`] when the link was detached or taken before, or the kernel's
+    /// refusal.
+    pub fn detach(&mut self, link_id: TypedLinkId<K>) -> Result<(), ProgramError> {
+        self.links.take(&link_id)?.detach()
+    }
+
+    /// Hands over the link, so that the program stays attached when this handle is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::NotAttached`] when the link was detached or taken before.
+    pub fn take_link(&mut self, link_id: TypedLinkId<K>) -> Result<TypedLink<K>, ProgramError> {
+        self.links.take(&link_id)
+    }
+}

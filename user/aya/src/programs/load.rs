@@ -1,0 +1,203 @@
+//! Loading: the one place that hands instructions to the verifier.
+
+use std::{
+    ffi::CString,
+    io,
+    os::fd::{AsFd, AsRawFd, OwnedFd},
+    sync::Arc,
+};
+
+use aya_obj::{
+    LinkedProgram,
+    btf::Btf,
+    spec::{MapId, ProgramSpec},
+};
+use aya_sys::{
+    Errno, Error,
+    bpf::{self, ProgBtf, ProgLoad},
+};
+use aya_uapi::Insn;
+
+use crate::{
+    features::{Feature, Features},
+    maps::MapFd,
+    privilege,
+    programs::{ProgramError, ProgramFd},
+    sys::SyscallError,
+    verifier::{VerifierLog, VerifierLogLevel},
+};
+
+/// The verifier's log starts with this much room …
+const LOG_SIZE: usize = 64 << 10;
+/// … and gets four times as much until it fits, up to what the kernel takes (before 5.2 it was
+/// 16 MiB less one page).
+const LARGEST_LOG: usize = 16 << 20;
+
+/// What the programs of an object have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) license: CString,
+    pub(crate) kernel_version: Option<u32>,
+    /// The object's types, loaded.
+    pub(crate) btf: Option<OwnedFd>,
+    /// The object's types, for the names of source files.
+    pub(crate) types: Option<Btf>,
+    /// The object's maps, in its order.
+    pub(crate) maps: Vec<MapFd>,
+    pub(crate) log_level: VerifierLogLevel,
+    pub(crate) features: Arc<Features>,
+}
+
+/// All that loading a program needs.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) linked: LinkedProgram,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Source {
+    pub(crate) fn new(linked: LinkedProgram, shared: Arc<Shared>) -> Self {
+        Self { linked, shared }
+    }
+
+    pub(crate) fn spec(&self) -> &ProgramSpec {
+        &self.linked.spec
+    }
+
+    /// Where in the source an instruction comes from: `file:line`.
+    fn position(&self, insn: usize) -> Option<String> {
+        let (_, line) = self.linked.source(u32::try_from(insn).ok()?);
+        let (line, types) = (line?, self.shared.types.as_ref()?);
+        Some(format!("{}:{}", types.name(line.file), line.line))
+    }
+
+    /// The instructions, with the descriptors of the maps in them.
+    fn instructions(&self) -> Result<Vec<Insn>, ProgramError> {
+        self.linked.instructions(|MapId(index)| {
+            let map = usize::try_from(index)
+                .ok()
+                .and_then(|at| self.shared.maps.get(at));
+            map.map(|map| map.as_fd().as_raw_fd())
+                .ok_or(ProgramError::NotLoaded)
+        })
+    }
+}
+
+/// What describes a program's functions and lines, as the kernel reads it.
+struct Description {
+    func_info: Vec<u8>,
+    line_info: Vec<u8>,
+}
+
+impl Description {
+    fn new(linked: &LinkedProgram) -> Self {
+        let functions = linked.func_info();
+        let func_info = functions.iter().flat_map(|(insn, ty)| [*insn, ty.0]);
+        let lines = linked.line_info().iter().flat_map(|line| {
+            // The kernel packs both numbers: 22 bits of line, 10 of column.
+            let place = line.line << 10 | line.column & 0x3ff;
+            [line.insn, line.file.0, line.text.0, place]
+        });
+        Self {
+            func_info: func_info.flat_map(u32::to_ne_bytes).collect(),
+            line_info: lines.flat_map(u32::to_ne_bytes).collect(),
+        }
+    }
+}
+
+/// Loads a program: silently first; when the verifier rejects it, again with its log.
+pub(crate) fn load(name: &str, source: &Source) -> Result<ProgramFd, ProgramError> {
+    let insns = source.instructions()?;
+    let description = Description::new(&source.linked);
+    let attempt = |log: Option<(VerifierLogLevel, &mut [u8])>| {
+        attempt(name, source, &insns, &description, log)
+    };
+    let refused = |error: &Error| error.errno == Errno::EPERM;
+    let error = match privilege::with_memory(refused, || attempt(None)) {
+        Ok(fd) => return Ok(ProgramFd::from(fd)),
+        Err(error) => error,
+    };
+    if error.errno == Errno::EPERM {
+        return Err(ProgramError::MissingPrivilege {
+            name: name.to_owned(),
+            needed: privilege::program(source.spec().def.prog_type),
+            source: error.into(),
+        });
+    }
+    let level = source.shared.log_level;
+    if level.is_empty() {
+        return Err(rejected(name, source, &error, VerifierLog::default()));
+    }
+    let mut size = LOG_SIZE;
+    loop {
+        let mut buffer = vec![0; size];
+        match attempt(Some((level, &mut buffer))) {
+            // It was refused a moment ago: memory was short, or a map was not ready.
+            Ok(fd) => return Ok(ProgramFd::from(fd)),
+            Err(error) if error.errno == Errno::ENOSPC && size < LARGEST_LOG => size *= 4,
+            Err(error) => {
+                let log = VerifierLog::new(&buffer);
+                // Without a word from the verifier it was the call that was refused.
+                if log.as_str().is_empty() {
+                    return Err(SyscallError::from(error).into());
+                }
+                return Err(rejected(name, source, &error, log));
+            }
+        }
+    }
+}
+
+/// One attempt, with what the kernel knows of names and types.
+fn attempt(
+    name: &str,
+    source: &Source,
+    insns: &[Insn],
+    description: &Description,
+    mut log: Option<(VerifierLogLevel, &mut [u8])>,
+) -> Result<OwnedFd, Error> {
+    let (spec, shared) = (source.spec(), &source.shared);
+    let features = &shared.features;
+    let btf = shared.btf.as_ref();
+    let mut load = |named: bool, described: bool| {
+        let (log_level, log) = match &mut log {
+            Some((level, buffer)) => (level.bits(), Some(&mut **buffer)),
+            None => (0, None),
+        };
+        bpf::prog_load(ProgLoad {
+            expected_attach_type: spec.attach_type,
+            flags: spec.flags,
+            kernel_version: shared.kernel_version.unwrap_or_default(),
+            name: if named { name } else { "" },
+            btf: btf.filter(|_| described).map(|fd| ProgBtf {
+                fd: fd.as_fd(),
+                func_info: &description.func_info,
+                line_info: &description.line_info,
+            }),
+            log_level,
+            log,
+            ..ProgLoad::new(spec.def.prog_type, insns, &shared.license)
+        })
+    };
+    features.try_with(Feature::Names, |named| match btf {
+        Some(_) => features.try_with(Feature::FuncInfo, |described| load(named, described)),
+        None => load(named, false),
+    })
+}
+
+/// The error of a program that the verifier rejected.
+fn rejected(name: &str, source: &Source, error: &Error, log: VerifierLog) -> ProgramError {
+    let mut reason = match log.reason() {
+        Some(line) => line.to_owned(),
+        None => "no log was asked for (`verifier_log_level`)".to_owned(),
+    };
+    let position = log.instruction().and_then(|at| source.position(at));
+    if let Some(position) = position.or_else(|| log.source_line().map(str::to_owned)) {
+        reason.push_str(&format!(" at {position}"));
+    }
+    ProgramError::LoadError {
+        name: name.to_owned(),
+        io_error: io::Error::from_raw_os_error(error.errno.0),
+        reason,
+        verifier_log: log,
+    }
+}
