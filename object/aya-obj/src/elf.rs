@@ -13,6 +13,9 @@ use object::{
 
 use crate::{btf::usize_of, error::Error};
 
+/// The longest name of a section: every program and function in it repeats it.
+const NAME_LIMIT: usize = 512;
+
 /// An object file, taken apart.
 pub(crate) struct Elf<'a> {
     pub(crate) endian: Endianness,
@@ -119,6 +122,14 @@ impl<'a> Elf<'a> {
         for header in table.iter() {
             let name = table.section_name(endian, header).unwrap_or_default();
             names.spend(name.len())?;
+            let name = core::str::from_utf8(name).unwrap_or_default();
+            if name.len() > NAME_LIMIT {
+                return Err(Error::Section {
+                    section: name.chars().take(NAME_LIMIT).collect(),
+                    problem: "its name is longer than 512 bytes",
+                    fix: "shorten it",
+                });
+            }
             let flags = header.sh_flags(endian);
             let section_type = header.sh_type(endian);
             let data = header.data(endian, data).map_err(elf)?;
@@ -133,7 +144,7 @@ impl<'a> Elf<'a> {
                 SectionKind::Data
             };
             sections.push(Section {
-                name: core::str::from_utf8(name).unwrap_or_default(),
+                name,
                 kind,
                 data,
                 size: header.sh_size(endian),

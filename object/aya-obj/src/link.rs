@@ -96,6 +96,9 @@ impl Configured {
         let mut programs = Vec::new();
         for program in &spec.programs {
             let linked = Linker::new(&spec, program)?.link()?;
+            // Names are copied as well; 32 bytes of them count as one instruction.
+            let names = linked.functions.iter().map(|f| f.name.len() / 32);
+            total = names.fold(total, usize::saturating_add);
             total = total.saturating_add(linked.insns.len());
             if total > limit {
                 return Err(Error::TooLarge {

@@ -22,6 +22,9 @@ use crate::{
 
 const NAME: &str = "ringbuf_to_perf";
 
+/// How many instructions before a call are searched for its map.
+const LOOK_BACK: usize = 4096;
+
 /// `goto` with the distance in the offset.
 const JA: u8 = 0x05;
 /// `goto` with the distance in the immediate (CPU v4).
@@ -136,9 +139,10 @@ fn jump_targets(insns: &[Instruction]) -> BTreeSet<usize> {
 /// The map in the first register at a call, if the instructions of the same basic block tell.
 fn map_before(insns: &[Instruction], targets: &BTreeSet<usize>, call: usize) -> Option<MapId> {
     let mut register = 1;
-    let mut at = call;
-    while !targets.contains(&at) {
-        at = at.checked_sub(1)?;
+    for at in (call.saturating_sub(LOOK_BACK)..call).rev() {
+        if targets.contains(&(at + 1)) {
+            break;
+        }
         let Instruction { insn, reloc } = insns.get(at)?;
         if insn.code == Insn::CALL && register <= 5 || insn.code == Insn::EXIT.code {
             return None;

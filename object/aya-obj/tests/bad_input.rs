@@ -4,7 +4,10 @@
 mod build;
 mod common;
 
-use aya_obj::{Config, Error, LinkedObject, ObjectSpec};
+use aya_obj::{
+    Config, Endianness, Error, LinkedObject, ObjectSpec,
+    btf::{Btf, DatasecVar, Kind, Name, Struct, TypeId, VarLinkage},
+};
 use aya_uapi::{Insn, MapType};
 use build::*;
 
@@ -201,4 +204,74 @@ fn broken_maps_name_themselves() {
     };
     assert!(with(&[1, 4, 4]).starts_with("map `M`: has a definition of less than 20 bytes"));
     assert!(with(&[1, 4, 4, 1, 0, 0, 8]).starts_with("map `M`: member `pinning` is of an unknown"));
+}
+
+#[test]
+fn long_names_do_not_multiply() {
+    // Every program calls one function whose name is long.
+    let mut elf = Elf::new();
+    let text = elf.section(".text", PROGBITS, CODE, code(&[Insn::EXIT]));
+    let callee = elf.symbol(&"n".repeat(60_000), LOCAL_FUNC, text, 0, 8);
+    let pair = [Insn::new(Insn::CALL, 0, 1, 0, -1), Insn::EXIT];
+    let xdp = elf.section("xdp", PROGBITS, CODE, code(&pair.repeat(2000)));
+    let mut relocations = Vec::new();
+    for index in 0..2000 {
+        elf.symbol("p", GLOBAL_FUNC, xdp, index * 16, 16);
+        relocations.push((index * 16, callee, 10));
+    }
+    elf.relocations(xdp, &relocations);
+    assert!(matches!(work(&elf.write()), Err(Error::TooLarge { .. })));
+
+    let mut elf = Elf::new();
+    let name = String::leak("kprobe/".to_owned() + &"n".repeat(600));
+    elf.section(name, PROGBITS, CODE, code(&[Insn::EXIT]));
+    let error = work(&elf.write()).unwrap_err();
+    assert!(
+        error.to_string().contains("longer than 512 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_map_is_defined_once() {
+    let mut btf = Btf::new();
+    let name = btf.intern("M");
+    let definition = btf.add(Name::NONE, Kind::Struct(Struct::default()));
+    let linkage = VarLinkage::GLOBAL;
+    let ty = definition;
+    let ty = btf.add(name, Kind::Var { ty, linkage });
+    let var = |offset| DatasecVar {
+        ty,
+        offset,
+        size: 0,
+    };
+    let name = btf.intern(".maps");
+    let vars = vec![var(0), var(8)];
+    btf.add(name, Kind::Datasec { size: 16, vars });
+    let mut elf = Elf::new();
+    elf.section(".maps", PROGBITS, ALLOC, vec![0; 16]);
+    elf.section(".BTF", PROGBITS, 0, btf.write(Endianness::Little).unwrap());
+    let error = work(&elf.write()).unwrap_err();
+    assert!(
+        error.to_string().starts_with("map `M`: is defined twice"),
+        "{error}"
+    );
+}
+
+#[test]
+fn many_sections_with_many_types_take_no_time() {
+    let mut btf = Btf::new();
+    let name = btf.intern("filler");
+    for _ in 0..200_000 {
+        btf.add(name, Kind::Ptr(TypeId::VOID));
+    }
+    let mut elf = Elf::new();
+    for _ in 0..20_000 {
+        elf.section(".data", PROGBITS, ALLOC, vec![0; 8]);
+    }
+    elf.section(".BTF", PROGBITS, 0, btf.write(Endianness::Little).unwrap());
+    let start = std::time::Instant::now();
+    assert_eq!(work(&elf.write()).unwrap().maps.len(), 20_000);
+    // Looking each section up among all types would take minutes.
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }

@@ -1,6 +1,6 @@
 //! Data sections, global variables, and what the kernel defines.
 
-use alloc::{borrow::ToOwned, collections::BTreeMap, vec::Vec};
+use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
 
 use aya_uapi::{MapType, bindings::BPF_F_RDONLY_PROG};
 
@@ -23,6 +23,7 @@ impl Parser<'_> {
     /// Makes a map of every data section, and keeps the sections for user space.
     pub(super) fn data_sections(&mut self) -> Result<(), Error> {
         self.fill_in_datasecs();
+        let types = datasecs(self.spec.btf.as_ref());
         for (index, section) in self.elf.sections.iter().enumerate() {
             let name = section.name;
             if name.starts_with(".aya.") {
@@ -54,7 +55,7 @@ impl Parser<'_> {
                     offset: relocation.offset,
                 });
             }
-            let value_type = self.spec.btf.as_ref().and_then(|btf| btf.datasec(name));
+            let value_type = types.get(name).copied();
             let map = MapSpec {
                 key_size: 4,
                 value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
@@ -199,6 +200,17 @@ impl Parser<'_> {
             }
         }
     }
+}
+
+/// The sections that BTF knows, by name.
+fn datasecs(btf: Option<&Btf>) -> BTreeMap<String, TypeId> {
+    let types = btf.into_iter().flat_map(|btf| {
+        let is_section = |ty: &Type| matches!(ty.kind, Kind::Datasec { .. });
+        btf.iter()
+            .filter(move |(_, ty)| is_section(ty))
+            .map(|(id, ty)| (btf.name(ty.name).to_owned(), id))
+    });
+    types.collect()
 }
 
 /// The types of the variables that BTF knows, by name.

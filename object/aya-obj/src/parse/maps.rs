@@ -4,7 +4,7 @@
 //! a type is what the member points to. The section's bytes hold only what is put into the map:
 //! addresses of other maps or of programs, behind the member `values`.
 
-use alloc::{borrow::ToOwned, boxed::Box, vec::Vec};
+use alloc::{borrow::ToOwned, boxed::Box, collections::BTreeSet, vec::Vec};
 
 use aya_uapi::MapType;
 
@@ -18,6 +18,9 @@ use crate::{
 
 /// The most members that all definitions may have together; far more than maps can be created.
 const MEMBERS_LIMIT: usize = 1 << 16;
+
+/// The most unknown members of a definition that are reported.
+const UNKNOWN_LIMIT: usize = 8;
 
 /// Bytes of an address in the section.
 const POINTER_SIZE: u64 = 8;
@@ -59,7 +62,11 @@ impl Parser<'_> {
             });
         };
         let mut budget = MEMBERS_LIMIT;
+        let mut seen = BTreeSet::new();
         for var in vars {
+            if !seen.insert(var.ty) {
+                return Err(map_error(btf.type_name(var.ty), "", "is defined twice"));
+            }
             self.btf_map(btf, section, var, &mut budget)?;
         }
         Ok(())
@@ -241,7 +248,8 @@ impl<'a> Definition<'a> {
                     self.values_at = Some(member.bit_offset / 8);
                     self.values(name, ty)?;
                 }
-                _ => self.unknown.push(name.to_owned()),
+                _ if self.unknown.len() < UNKNOWN_LIMIT => self.unknown.push(name.to_owned()),
+                _ => {}
             }
         }
         Ok(())
