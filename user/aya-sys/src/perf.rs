@@ -52,10 +52,10 @@ pub fn open(attr: &perf_event_attr, scope: Scope) -> Result<OwnedFd> {
         libc::syscall(
             libc::SYS_perf_event_open,
             &raw mut attr,
-            pid,
-            cpu,
-            -1,
-            PERF_FLAG_FD_CLOEXEC,
+            libc::c_long::from(pid),
+            libc::c_long::from(cpu),
+            libc::c_long::from(-1),
+            libc::c_ulong::from(PERF_FLAG_FD_CLOEXEC),
         )
     };
     let fd = call::check(CALL, fd as libc::c_int)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Context as _, Result};
 
 use super::{
+    descriptions::describe,
     headers::Headers,
     selection::{HEADERS, KINDS},
 };
@@ -162,7 +163,8 @@ impl Constants {
             let Some(name) = &found.name else { continue };
             let kind = enum_type(&found.values);
             out += &format!(
-                "\n/// Values of `enum {name}`.\npub mod {name} {{\n    /// Type of the values.\n    pub type Type = {kind};\n"
+                "\n/// {}\npub mod {name} {{\n    /// Type of the values.\n    pub type Type = {kind};\n",
+                describe("enum", name)
             );
             for (value_name, value) in &found.values {
                 let kind = if kind == "u32" { "Type" } else { kind };

@@ -5,15 +5,18 @@
 //! | --- | --- |
 //! | fetch the headers of the newest kernel | `headers` |
 //! | constants: enumerations and object-like macros, evaluated | `constants` |
-//! | structs: clang compiles a file that names them, its BTF is flattened to Rust structs | `structs` |
+//! | structs: clang compiles a file that names them, its BTF says where the members lie | `structs` |
+//! | a C struct's members become the fields of a Rust one | `layout` |
 //! | helper functions: numbers and prototypes | `helpers` |
 //!
-//! What to generate is said in `selection`. The output depends on the headers alone: `--check` writes
+//! What to generate is said in `selection`, what it is for in `descriptions`. The output depends on the headers alone: `--check` writes
 //! nothing and fails where a committed file differs.
 
 mod constants;
+mod descriptions;
 mod headers;
 mod helpers;
+mod layout;
 mod selection;
 mod structs;
 

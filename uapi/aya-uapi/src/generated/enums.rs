@@ -2,7 +2,7 @@
 
 //! Enumerations with a name, a module each.
 
-/// Values of `enum bpf_cond_pseudo_jmp`.
+/// `enum bpf_cond_pseudo_jmp`
 pub mod bpf_cond_pseudo_jmp {
     /// Type of the values.
     pub type Type = u32;
@@ -10,7 +10,7 @@ pub mod bpf_cond_pseudo_jmp {
     pub const BPF_MAY_GOTO: Type = 0;
 }
 
-/// Values of `enum bpf_cgroup_iter_order`.
+/// `enum bpf_cgroup_iter_order`
 pub mod bpf_cgroup_iter_order {
     /// Type of the values.
     pub type Type = u32;
@@ -28,7 +28,7 @@ pub mod bpf_cgroup_iter_order {
     pub const BPF_CGROUP_ITER_CHILDREN: Type = 5;
 }
 
-/// Values of `enum bpf_cmd`.
+/// Commands of bpf(2) (`enum bpf_cmd`).
 pub mod bpf_cmd {
     /// Type of the values.
     pub type Type = u32;
@@ -116,7 +116,7 @@ pub mod bpf_cmd {
     pub const BPF_COMMON_ATTRS: Type = 0x10000;
 }
 
-/// Values of `enum bpf_map_type`.
+/// Types of maps (`enum bpf_map_type`).
 pub mod bpf_map_type {
     /// Type of the values.
     pub type Type = u32;
@@ -198,7 +198,7 @@ pub mod bpf_map_type {
     pub const BPF_MAP_TYPE_RHASH: Type = 35;
 }
 
-/// Values of `enum bpf_prog_type`.
+/// Types of programs (`enum bpf_prog_type`).
 pub mod bpf_prog_type {
     /// Type of the values.
     pub type Type = u32;
@@ -270,7 +270,7 @@ pub mod bpf_prog_type {
     pub const BPF_PROG_TYPE_NETFILTER: Type = 32;
 }
 
-/// Values of `enum bpf_attach_type`.
+/// Hooks that programs attach to (`enum bpf_attach_type`).
 pub mod bpf_attach_type {
     /// Type of the values.
     pub type Type = u32;
@@ -400,7 +400,7 @@ pub mod bpf_attach_type {
     pub const BPF_TRACE_FSESSION_MULTI: Type = 61;
 }
 
-/// Values of `enum bpf_link_type`.
+/// Types of links (`enum bpf_link_type`).
 pub mod bpf_link_type {
     /// Type of the values.
     pub type Type = u32;
@@ -438,7 +438,7 @@ pub mod bpf_link_type {
     pub const BPF_LINK_TYPE_TRACING_MULTI: Type = 15;
 }
 
-/// Values of `enum bpf_perf_event_type`.
+/// `enum bpf_perf_event_type`
 pub mod bpf_perf_event_type {
     /// Type of the values.
     pub type Type = u32;
@@ -458,7 +458,7 @@ pub mod bpf_perf_event_type {
     pub const BPF_PERF_EVENT_EVENT: Type = 6;
 }
 
-/// Values of `enum bpf_addr_space_cast`.
+/// `enum bpf_addr_space_cast`
 pub mod bpf_addr_space_cast {
     /// Type of the values.
     pub type Type = u32;
@@ -466,7 +466,7 @@ pub mod bpf_addr_space_cast {
     pub const BPF_ADDR_SPACE_CAST: Type = 1;
 }
 
-/// Values of `enum bpf_stats_type`.
+/// `enum bpf_stats_type`
 pub mod bpf_stats_type {
     /// Type of the values.
     pub type Type = u32;
@@ -474,7 +474,7 @@ pub mod bpf_stats_type {
     pub const BPF_STATS_RUN_TIME: Type = 0;
 }
 
-/// Values of `enum bpf_stack_build_id_status`.
+/// `enum bpf_stack_build_id_status`
 pub mod bpf_stack_build_id_status {
     /// Type of the values.
     pub type Type = u32;
@@ -486,7 +486,7 @@ pub mod bpf_stack_build_id_status {
     pub const BPF_STACK_BUILD_ID_IP: Type = 2;
 }
 
-/// Values of `enum bpf_func_id`.
+/// Numbers of the helper functions (`enum bpf_func_id`).
 pub mod bpf_func_id {
     /// Type of the values.
     pub type Type = u32;
@@ -916,7 +916,7 @@ pub mod bpf_func_id {
     pub const BPF_FUNC_cgrp_storage_delete: Type = 211;
 }
 
-/// Values of `enum bpf_adj_room_mode`.
+/// Where `bpf_skb_adjust_room` makes room (`enum bpf_adj_room_mode`).
 pub mod bpf_adj_room_mode {
     /// Type of the values.
     pub type Type = u32;
@@ -926,7 +926,7 @@ pub mod bpf_adj_room_mode {
     pub const BPF_ADJ_ROOM_MAC: Type = 1;
 }
 
-/// Values of `enum bpf_hdr_start_off`.
+/// What an offset in a packet counts from (`enum bpf_hdr_start_off`).
 pub mod bpf_hdr_start_off {
     /// Type of the values.
     pub type Type = u32;
@@ -936,7 +936,7 @@ pub mod bpf_hdr_start_off {
     pub const BPF_HDR_START_NET: Type = 1;
 }
 
-/// Values of `enum bpf_lwt_encap_mode`.
+/// `enum bpf_lwt_encap_mode`
 pub mod bpf_lwt_encap_mode {
     /// Type of the values.
     pub type Type = u32;
@@ -948,7 +948,7 @@ pub mod bpf_lwt_encap_mode {
     pub const BPF_LWT_ENCAP_IP: Type = 2;
 }
 
-/// Values of `enum bpf_ret_code`.
+/// What programs of lightweight tunnels and the flow dissector return (`enum bpf_ret_code`).
 pub mod bpf_ret_code {
     /// Type of the values.
     pub type Type = u32;
@@ -964,7 +964,7 @@ pub mod bpf_ret_code {
     pub const BPF_FLOW_DISSECTOR_CONTINUE: Type = 129;
 }
 
-/// Values of `enum tcx_action_base`.
+/// What programs of TCX return (`enum tcx_action_base`).
 pub mod tcx_action_base {
     /// Type of the values.
     pub type Type = i32;
@@ -978,7 +978,7 @@ pub mod tcx_action_base {
     pub const TCX_REDIRECT: i32 = 7;
 }
 
-/// Values of `enum xdp_action`.
+/// What XDP programs return (`enum xdp_action`).
 pub mod xdp_action {
     /// Type of the values.
     pub type Type = u32;
@@ -994,7 +994,7 @@ pub mod xdp_action {
     pub const XDP_REDIRECT: Type = 4;
 }
 
-/// Values of `enum sk_action`.
+/// What programs on sockets return (`enum sk_action`).
 pub mod sk_action {
     /// Type of the values.
     pub type Type = u32;
@@ -1004,7 +1004,7 @@ pub mod sk_action {
     pub const SK_PASS: Type = 1;
 }
 
-/// Values of `enum bpf_check_mtu_flags`.
+/// `enum bpf_check_mtu_flags`
 pub mod bpf_check_mtu_flags {
     /// Type of the values.
     pub type Type = u32;
@@ -1012,7 +1012,7 @@ pub mod bpf_check_mtu_flags {
     pub const BPF_MTU_CHK_SEGS: Type = 1;
 }
 
-/// Values of `enum bpf_check_mtu_ret`.
+/// `enum bpf_check_mtu_ret`
 pub mod bpf_check_mtu_ret {
     /// Type of the values.
     pub type Type = u32;
@@ -1024,7 +1024,7 @@ pub mod bpf_check_mtu_ret {
     pub const BPF_MTU_CHK_RET_SEGS_TOOBIG: Type = 2;
 }
 
-/// Values of `enum bpf_task_fd_type`.
+/// `enum bpf_task_fd_type`
 pub mod bpf_task_fd_type {
     /// Type of the values.
     pub type Type = u32;
@@ -1042,7 +1042,7 @@ pub mod bpf_task_fd_type {
     pub const BPF_FD_TYPE_URETPROBE: Type = 5;
 }
 
-/// Values of `enum bpf_core_relo_kind`.
+/// `enum bpf_core_relo_kind`
 pub mod bpf_core_relo_kind {
     /// Type of the values.
     pub type Type = u32;
@@ -1074,7 +1074,7 @@ pub mod bpf_core_relo_kind {
     pub const BPF_CORE_TYPE_MATCHES: Type = 12;
 }
 
-/// Values of `enum bpf_kfunc_flags`.
+/// `enum bpf_kfunc_flags`
 pub mod bpf_kfunc_flags {
     /// Type of the values.
     pub type Type = u32;
@@ -1082,7 +1082,7 @@ pub mod bpf_kfunc_flags {
     pub const BPF_F_PAD_ZEROS: Type = 1;
 }
 
-/// Values of `enum btf_max`.
+/// `enum btf_max`
 pub mod btf_max {
     /// Type of the values.
     pub type Type = u32;
@@ -1096,7 +1096,7 @@ pub mod btf_max {
     pub const BTF_MAX_VLEN: Type = 0xffffff;
 }
 
-/// Values of `enum btf_func_linkage`.
+/// `enum btf_func_linkage`
 pub mod btf_func_linkage {
     /// Type of the values.
     pub type Type = u32;
@@ -1108,7 +1108,7 @@ pub mod btf_func_linkage {
     pub const BTF_FUNC_EXTERN: Type = 2;
 }
 
-/// Values of `enum perf_type_id`.
+/// Kinds of perf events (`enum perf_type_id`).
 pub mod perf_type_id {
     /// Type of the values.
     pub type Type = u32;
@@ -1128,7 +1128,7 @@ pub mod perf_type_id {
     pub const PERF_TYPE_MAX: Type = 6;
 }
 
-/// Values of `enum perf_hw_id`.
+/// Hardware events (`enum perf_hw_id`).
 pub mod perf_hw_id {
     /// Type of the values.
     pub type Type = u32;
@@ -1156,7 +1156,7 @@ pub mod perf_hw_id {
     pub const PERF_COUNT_HW_MAX: Type = 10;
 }
 
-/// Values of `enum perf_hw_cache_id`.
+/// `enum perf_hw_cache_id`
 pub mod perf_hw_cache_id {
     /// Type of the values.
     pub type Type = u32;
@@ -1178,7 +1178,7 @@ pub mod perf_hw_cache_id {
     pub const PERF_COUNT_HW_CACHE_MAX: Type = 7;
 }
 
-/// Values of `enum perf_hw_cache_op_id`.
+/// `enum perf_hw_cache_op_id`
 pub mod perf_hw_cache_op_id {
     /// Type of the values.
     pub type Type = u32;
@@ -1192,7 +1192,7 @@ pub mod perf_hw_cache_op_id {
     pub const PERF_COUNT_HW_CACHE_OP_MAX: Type = 3;
 }
 
-/// Values of `enum perf_hw_cache_op_result_id`.
+/// `enum perf_hw_cache_op_result_id`
 pub mod perf_hw_cache_op_result_id {
     /// Type of the values.
     pub type Type = u32;
@@ -1204,7 +1204,7 @@ pub mod perf_hw_cache_op_result_id {
     pub const PERF_COUNT_HW_CACHE_RESULT_MAX: Type = 2;
 }
 
-/// Values of `enum perf_sw_ids`.
+/// Software events (`enum perf_sw_ids`).
 pub mod perf_sw_ids {
     /// Type of the values.
     pub type Type = u32;
@@ -1236,7 +1236,7 @@ pub mod perf_sw_ids {
     pub const PERF_COUNT_SW_MAX: Type = 12;
 }
 
-/// Values of `enum perf_event_sample_format`.
+/// What a sample holds (`enum perf_event_sample_format`).
 pub mod perf_event_sample_format {
     /// Type of the values.
     pub type Type = u32;
@@ -1294,7 +1294,7 @@ pub mod perf_event_sample_format {
     pub const PERF_SAMPLE_MAX: Type = 0x2000000;
 }
 
-/// Values of `enum perf_branch_sample_type_shift`.
+/// `enum perf_branch_sample_type_shift`
 pub mod perf_branch_sample_type_shift {
     /// Type of the values.
     pub type Type = u32;
@@ -1342,7 +1342,7 @@ pub mod perf_branch_sample_type_shift {
     pub const PERF_SAMPLE_BRANCH_MAX_SHIFT: Type = 20;
 }
 
-/// Values of `enum perf_branch_sample_type`.
+/// `enum perf_branch_sample_type`
 pub mod perf_branch_sample_type {
     /// Type of the values.
     pub type Type = u32;
@@ -1390,7 +1390,7 @@ pub mod perf_branch_sample_type {
     pub const PERF_SAMPLE_BRANCH_MAX: Type = 0x100000;
 }
 
-/// Values of `enum perf_sample_regs_abi`.
+/// `enum perf_sample_regs_abi`
 pub mod perf_sample_regs_abi {
     /// Type of the values.
     pub type Type = u32;
@@ -1402,7 +1402,7 @@ pub mod perf_sample_regs_abi {
     pub const PERF_SAMPLE_REGS_ABI_64: Type = 2;
 }
 
-/// Values of `enum perf_event_read_format`.
+/// `enum perf_event_read_format`
 pub mod perf_event_read_format {
     /// Type of the values.
     pub type Type = u32;
@@ -1420,7 +1420,7 @@ pub mod perf_event_read_format {
     pub const PERF_FORMAT_MAX: Type = 32;
 }
 
-/// Values of `enum perf_event_ioc_flags`.
+/// `enum perf_event_ioc_flags`
 pub mod perf_event_ioc_flags {
     /// Type of the values.
     pub type Type = u32;
@@ -1428,7 +1428,7 @@ pub mod perf_event_ioc_flags {
     pub const PERF_IOC_FLAG_GROUP: Type = 1;
 }
 
-/// Values of `enum perf_event_type`.
+/// Kinds of records in a perf event's buffer (`enum perf_event_type`).
 pub mod perf_event_type {
     /// Type of the values.
     pub type Type = u32;
@@ -1480,7 +1480,7 @@ pub mod perf_event_type {
     pub const PERF_RECORD_MAX: Type = 23;
 }
 
-/// Values of `enum perf_record_ksymbol_type`.
+/// `enum perf_record_ksymbol_type`
 pub mod perf_record_ksymbol_type {
     /// Type of the values.
     pub type Type = u32;
@@ -1494,7 +1494,7 @@ pub mod perf_record_ksymbol_type {
     pub const PERF_RECORD_KSYMBOL_TYPE_MAX: Type = 3;
 }
 
-/// Values of `enum perf_bpf_event_type`.
+/// `enum perf_bpf_event_type`
 pub mod perf_bpf_event_type {
     /// Type of the values.
     pub type Type = u32;
@@ -1508,7 +1508,7 @@ pub mod perf_bpf_event_type {
     pub const PERF_BPF_EVENT_MAX: Type = 3;
 }
 
-/// Values of `enum perf_callchain_context`.
+/// `enum perf_callchain_context`
 pub mod perf_callchain_context {
     /// Type of the values.
     pub type Type = u64;
@@ -1530,7 +1530,7 @@ pub mod perf_callchain_context {
     pub const PERF_CONTEXT_MAX: u64 = 0xfffffffffffff001;
 }
 
-/// Values of `enum nlmsgerr_attrs`.
+/// `enum nlmsgerr_attrs`
 pub mod nlmsgerr_attrs {
     /// Type of the values.
     pub type Type = u32;
@@ -1552,7 +1552,7 @@ pub mod nlmsgerr_attrs {
     pub const NLMSGERR_ATTR_MAX: Type = 6;
 }
 
-/// Values of `enum netkit_action`.
+/// What programs of netkit devices return (`enum netkit_action`).
 pub mod netkit_action {
     /// Type of the values.
     pub type Type = i32;
@@ -1566,7 +1566,7 @@ pub mod netkit_action {
     pub const NETKIT_REDIRECT: i32 = 7;
 }
 
-/// Values of `enum netkit_mode`.
+/// `enum netkit_mode`
 pub mod netkit_mode {
     /// Type of the values.
     pub type Type = u32;
@@ -1576,7 +1576,7 @@ pub mod netkit_mode {
     pub const NETKIT_L3: Type = 1;
 }
 
-/// Values of `enum netkit_pairing`.
+/// `enum netkit_pairing`
 pub mod netkit_pairing {
     /// Type of the values.
     pub type Type = u32;
@@ -1586,7 +1586,7 @@ pub mod netkit_pairing {
     pub const NETKIT_DEVICE_SINGLE: Type = 1;
 }
 
-/// Values of `enum netkit_scrub`.
+/// `enum netkit_scrub`
 pub mod netkit_scrub {
     /// Type of the values.
     pub type Type = u32;
@@ -1596,7 +1596,7 @@ pub mod netkit_scrub {
     pub const NETKIT_SCRUB_DEFAULT: Type = 1;
 }
 
-/// Values of `enum rtattr_type_t`.
+/// `enum rtattr_type_t`
 pub mod rtattr_type_t {
     /// Type of the values.
     pub type Type = u32;
@@ -1666,7 +1666,7 @@ pub mod rtattr_type_t {
     pub const RTA_FLOWLABEL: Type = 31;
 }
 
-/// Values of `enum tca_id`.
+/// `enum tca_id`
 pub mod tca_id {
     /// Type of the values.
     pub type Type = u32;
@@ -1716,7 +1716,7 @@ pub mod tca_id {
     pub const TCA_ID_GATE: Type = 30;
 }
 
-/// Values of `enum nf_inet_hooks`.
+/// Netfilter's hooks (`enum nf_inet_hooks`).
 pub mod nf_inet_hooks {
     /// Type of the values.
     pub type Type = u32;
@@ -1736,7 +1736,7 @@ pub mod nf_inet_hooks {
     pub const NF_INET_INGRESS: Type = 5;
 }
 
-/// Values of `enum nf_dev_hooks`.
+/// `enum nf_dev_hooks`
 pub mod nf_dev_hooks {
     /// Type of the values.
     pub type Type = u32;

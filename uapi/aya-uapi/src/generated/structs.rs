@@ -4,7 +4,7 @@
 
 use core::ffi::c_void;
 
-/// `struct bpf_lpm_trie_key`.
+/// Key of a longest prefix match: its length in bits, then the bytes (`struct bpf_lpm_trie_key`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_lpm_trie_key {
@@ -28,7 +28,7 @@ impl Default for bpf_lpm_trie_key {
     }
 }
 
-/// `struct bpf_lpm_trie_key_hdr`.
+/// `struct bpf_lpm_trie_key_hdr`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_lpm_trie_key_hdr {
@@ -47,7 +47,7 @@ impl Default for bpf_lpm_trie_key_hdr {
     }
 }
 
-/// `struct bpf_lpm_trie_key_u8`.
+/// `struct bpf_lpm_trie_key_u8`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_lpm_trie_key_u8 {
@@ -71,7 +71,7 @@ impl Default for bpf_lpm_trie_key_u8 {
     }
 }
 
-/// `struct bpf_cgroup_storage_key`.
+/// Key of cgroup storage (`struct bpf_cgroup_storage_key`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_cgroup_storage_key {
@@ -98,7 +98,7 @@ impl Default for bpf_cgroup_storage_key {
     }
 }
 
-/// `struct bpf_stack_build_id`.
+/// A stack frame as build id and offset in the file (`struct bpf_stack_build_id`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_stack_build_id {
@@ -125,7 +125,7 @@ impl Default for bpf_stack_build_id {
     }
 }
 
-/// `struct __sk_buff`.
+/// Context of programs that run on socket buffers: a packet and what the kernel knows of it. Addresses and ports of the remote side are in network byte order, the local port is not (`struct __sk_buff`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct __sk_buff {
@@ -248,7 +248,7 @@ impl Default for __sk_buff {
     }
 }
 
-/// `struct bpf_tunnel_key`.
+/// Addresses and parameters of a tunnel (`struct bpf_tunnel_key`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_tunnel_key {
@@ -287,7 +287,7 @@ impl Default for bpf_tunnel_key {
     }
 }
 
-/// `struct bpf_xfrm_state`.
+/// State of an IPsec transformation (`struct bpf_xfrm_state`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_xfrm_state {
@@ -320,7 +320,7 @@ impl Default for bpf_xfrm_state {
     }
 }
 
-/// `struct bpf_sock`.
+/// A socket as programs see it; the remote address and port are in network byte order (`struct bpf_sock`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_sock {
@@ -383,7 +383,7 @@ impl Default for bpf_sock {
     }
 }
 
-/// `struct bpf_tcp_sock`.
+/// State and counters of a TCP connection (`struct bpf_tcp_sock`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_tcp_sock {
@@ -479,7 +479,7 @@ impl Default for bpf_tcp_sock {
     }
 }
 
-/// `struct bpf_sock_tuple`.
+/// Addresses and ports to look a socket up by, in network byte order; IPv6 (`struct bpf_sock_tuple`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_sock_tuple {
@@ -509,7 +509,7 @@ impl Default for bpf_sock_tuple {
     }
 }
 
-/// `struct bpf_xdp_sock`.
+/// `struct bpf_xdp_sock`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_xdp_sock {
@@ -528,7 +528,7 @@ impl Default for bpf_xdp_sock {
     }
 }
 
-/// `struct xdp_md`.
+/// Context of an XDP program: a packet as the driver received it, from `data` to `data_end` (`struct xdp_md`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct xdp_md {
@@ -564,7 +564,7 @@ impl Default for xdp_md {
     }
 }
 
-/// `struct bpf_devmap_val`.
+/// Value of a devmap: an interface, and a program to run there (`struct bpf_devmap_val`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_devmap_val {
@@ -585,7 +585,7 @@ impl Default for bpf_devmap_val {
     }
 }
 
-/// `struct bpf_cpumap_val`.
+/// Value of a cpumap: a queue's length, and a program to run there (`struct bpf_cpumap_val`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_cpumap_val {
@@ -606,7 +606,7 @@ impl Default for bpf_cpumap_val {
     }
 }
 
-/// `struct sk_msg_md`.
+/// Context of a program that runs when data is sent on a socket (`struct sk_msg_md`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct sk_msg_md {
@@ -657,7 +657,7 @@ impl Default for sk_msg_md {
     }
 }
 
-/// `struct sk_reuseport_md`.
+/// Context of a program that selects among sockets that share a port (`struct sk_reuseport_md`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct sk_reuseport_md {
@@ -705,7 +705,7 @@ impl Default for sk_reuseport_md {
     }
 }
 
-/// `struct bpf_prog_info`.
+/// What the kernel knows of a program. Times are in nanoseconds, addresses those of the caller's buffers (`struct bpf_prog_info`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_prog_info {
@@ -840,7 +840,7 @@ impl Default for bpf_prog_info {
     }
 }
 
-/// `struct bpf_map_info`.
+/// What the kernel knows of a map (`struct bpf_map_info`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_map_info {
@@ -915,7 +915,7 @@ impl Default for bpf_map_info {
     }
 }
 
-/// `struct bpf_btf_info`.
+/// What the kernel knows of loaded BTF (`struct bpf_btf_info`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_btf_info {
@@ -951,7 +951,7 @@ impl Default for bpf_btf_info {
     }
 }
 
-/// `struct bpf_link_info`.
+/// What the kernel knows of a link; `bpf_link_info_*` hold what its type adds (`struct bpf_link_info`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_link_info {
@@ -1005,7 +1005,7 @@ impl Default for bpf_link_info {
     }
 }
 
-/// `struct bpf_token_info`.
+/// `struct bpf_token_info`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_token_info {
@@ -1035,7 +1035,7 @@ impl Default for bpf_token_info {
     }
 }
 
-/// `struct bpf_sock_addr`.
+/// Context of programs that see or rewrite a socket address; address and port are in network byte order (`struct bpf_sock_addr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_sock_addr {
@@ -1086,7 +1086,7 @@ impl Default for bpf_sock_addr {
     }
 }
 
-/// `struct bpf_sock_ops`.
+/// Context of a program that runs at events of TCP connections (`struct bpf_sock_ops`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_sock_ops {
@@ -1227,7 +1227,7 @@ impl Default for bpf_sock_ops {
     }
 }
 
-/// `struct bpf_perf_event_value`.
+/// Value of a counter and how long it counted, in nanoseconds (`struct bpf_perf_event_value`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_perf_event_value {
@@ -1254,7 +1254,7 @@ impl Default for bpf_perf_event_value {
     }
 }
 
-/// `struct bpf_cgroup_dev_ctx`.
+/// Context of a program that allows access to devices (`struct bpf_cgroup_dev_ctx`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_cgroup_dev_ctx {
@@ -1281,7 +1281,7 @@ impl Default for bpf_cgroup_dev_ctx {
     }
 }
 
-/// `struct bpf_raw_tracepoint_args`.
+/// Context of a raw tracepoint program: the arguments, 8 bytes each (`struct bpf_raw_tracepoint_args`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_raw_tracepoint_args {
@@ -1300,7 +1300,7 @@ impl Default for bpf_raw_tracepoint_args {
     }
 }
 
-/// `struct bpf_fib_lookup`.
+/// Question and answer of a routing lookup; addresses and ports are in network byte order (`struct bpf_fib_lookup`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_fib_lookup {
@@ -1357,7 +1357,7 @@ impl Default for bpf_fib_lookup {
     }
 }
 
-/// `struct bpf_redir_neigh`.
+/// The neighbour to redirect a packet to (`struct bpf_redir_neigh`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_redir_neigh {
@@ -1381,7 +1381,7 @@ impl Default for bpf_redir_neigh {
     }
 }
 
-/// `struct bpf_flow_keys`.
+/// What a flow dissector finds out about a packet (`struct bpf_flow_keys`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_flow_keys {
@@ -1441,7 +1441,7 @@ impl Default for bpf_flow_keys {
     }
 }
 
-/// `struct bpf_func_info`.
+/// Type of a function by its first instruction (`struct bpf_func_info`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_func_info {
@@ -1465,7 +1465,7 @@ impl Default for bpf_func_info {
     }
 }
 
-/// `struct bpf_line_info`.
+/// Source line of an instruction; `line_col` holds the line above 10 bits of column (`struct bpf_line_info`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_line_info {
@@ -1495,7 +1495,7 @@ impl Default for bpf_line_info {
     }
 }
 
-/// `struct bpf_spin_lock`.
+/// A lock inside of a map's value (`struct bpf_spin_lock`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_spin_lock {
@@ -1514,7 +1514,7 @@ impl Default for bpf_spin_lock {
     }
 }
 
-/// `struct bpf_timer`.
+/// A timer inside of a map's value (`struct bpf_timer`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_timer {
@@ -1533,7 +1533,7 @@ impl Default for bpf_timer {
     }
 }
 
-/// `struct bpf_task_work`.
+/// `struct bpf_task_work`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_task_work {
@@ -1552,7 +1552,7 @@ impl Default for bpf_task_work {
     }
 }
 
-/// `struct bpf_wq`.
+/// Deferred work inside of a map's value (`struct bpf_wq`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_wq {
@@ -1571,7 +1571,7 @@ impl Default for bpf_wq {
     }
 }
 
-/// `struct bpf_dynptr`.
+/// A pointer with a length that the verifier tracks (`struct bpf_dynptr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_dynptr {
@@ -1590,7 +1590,7 @@ impl Default for bpf_dynptr {
     }
 }
 
-/// `struct bpf_list_head`.
+/// A list inside of a map's value (`struct bpf_list_head`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_list_head {
@@ -1609,7 +1609,7 @@ impl Default for bpf_list_head {
     }
 }
 
-/// `struct bpf_list_node`.
+/// An element's place in a list (`struct bpf_list_node`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_list_node {
@@ -1628,7 +1628,7 @@ impl Default for bpf_list_node {
     }
 }
 
-/// `struct bpf_rb_root`.
+/// A tree inside of a map's value (`struct bpf_rb_root`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_rb_root {
@@ -1647,7 +1647,7 @@ impl Default for bpf_rb_root {
     }
 }
 
-/// `struct bpf_rb_node`.
+/// An element's place in a tree (`struct bpf_rb_node`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_rb_node {
@@ -1666,7 +1666,7 @@ impl Default for bpf_rb_node {
     }
 }
 
-/// `struct bpf_refcount`.
+/// A count of references to an object (`struct bpf_refcount`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_refcount {
@@ -1685,7 +1685,7 @@ impl Default for bpf_refcount {
     }
 }
 
-/// `struct bpf_sysctl`.
+/// Context of a program that runs on access to a file below `/proc/sys` (`struct bpf_sysctl`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_sysctl {
@@ -1709,7 +1709,7 @@ impl Default for bpf_sysctl {
     }
 }
 
-/// `struct bpf_sockopt`.
+/// Context of a program that runs on `getsockopt` and `setsockopt` (`struct bpf_sockopt`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_sockopt {
@@ -1748,7 +1748,7 @@ impl Default for bpf_sockopt {
     }
 }
 
-/// `struct bpf_pidns_info`.
+/// Process and thread group id in a namespace (`struct bpf_pidns_info`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_pidns_info {
@@ -1769,7 +1769,7 @@ impl Default for bpf_pidns_info {
     }
 }
 
-/// `struct bpf_sk_lookup`.
+/// Context of a program that selects the socket of a packet; the remote side is in network byte order (`struct bpf_sk_lookup`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_sk_lookup {
@@ -1823,7 +1823,7 @@ impl Default for bpf_sk_lookup {
     }
 }
 
-/// `struct btf_ptr`.
+/// A typed pointer to print (`struct btf_ptr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_ptr {
@@ -1850,7 +1850,7 @@ impl Default for btf_ptr {
     }
 }
 
-/// `struct bpf_core_relo`.
+/// A relocation of an access to a kernel type (`struct bpf_core_relo`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_core_relo {
@@ -1880,7 +1880,7 @@ impl Default for bpf_core_relo {
     }
 }
 
-/// `struct bpf_iter_num`.
+/// State of a loop over numbers (`struct bpf_iter_num`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_iter_num {
@@ -1899,7 +1899,7 @@ impl Default for bpf_iter_num {
     }
 }
 
-/// `struct bpf_insn_array_value`.
+/// `struct bpf_insn_array_value`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct bpf_insn_array_value {
@@ -1929,7 +1929,7 @@ impl Default for bpf_insn_array_value {
     }
 }
 
-/// `struct btf_header`.
+/// Header of BTF (`struct btf_header`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_header {
@@ -1977,7 +1977,7 @@ impl Default for btf_header {
     }
 }
 
-/// `struct btf_type`.
+/// A type of BTF; `info` packs kind, flag and number of members (`struct btf_type`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_type {
@@ -2004,7 +2004,7 @@ impl Default for btf_type {
     }
 }
 
-/// `struct btf_enum`.
+/// `struct btf_enum`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_enum {
@@ -2028,7 +2028,7 @@ impl Default for btf_enum {
     }
 }
 
-/// `struct btf_array`.
+/// `struct btf_array`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_array {
@@ -2055,7 +2055,7 @@ impl Default for btf_array {
     }
 }
 
-/// `struct btf_member`.
+/// `struct btf_member`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_member {
@@ -2082,7 +2082,7 @@ impl Default for btf_member {
     }
 }
 
-/// `struct btf_param`.
+/// `struct btf_param`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_param {
@@ -2106,7 +2106,7 @@ impl Default for btf_param {
     }
 }
 
-/// `struct btf_var`.
+/// `struct btf_var`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_var {
@@ -2125,7 +2125,7 @@ impl Default for btf_var {
     }
 }
 
-/// `struct btf_var_secinfo`.
+/// `struct btf_var_secinfo`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_var_secinfo {
@@ -2152,7 +2152,7 @@ impl Default for btf_var_secinfo {
     }
 }
 
-/// `struct btf_decl_tag`.
+/// `struct btf_decl_tag`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_decl_tag {
@@ -2171,7 +2171,7 @@ impl Default for btf_decl_tag {
     }
 }
 
-/// `struct btf_enum64`.
+/// `struct btf_enum64`
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct btf_enum64 {
@@ -2198,7 +2198,7 @@ impl Default for btf_enum64 {
     }
 }
 
-/// `struct perf_event_attr`.
+/// What a perf event counts or samples (`struct perf_event_attr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct perf_event_attr {
@@ -2368,7 +2368,7 @@ impl Default for perf_event_attr {
     }
 }
 
-/// `struct perf_event_mmap_page`.
+/// First page of a perf event's buffer; `data_head` is written by the kernel, `data_tail` by the reader (`struct perf_event_mmap_page`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct perf_event_mmap_page {
@@ -2464,7 +2464,7 @@ impl Default for perf_event_mmap_page {
     }
 }
 
-/// `struct perf_event_header`.
+/// Begin of a record in a perf event's buffer (`struct perf_event_header`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct perf_event_header {
@@ -2491,7 +2491,7 @@ impl Default for perf_event_header {
     }
 }
 
-/// `struct nlmsghdr`.
+/// Begin of a netlink message (`struct nlmsghdr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct nlmsghdr {
@@ -2524,7 +2524,7 @@ impl Default for nlmsghdr {
     }
 }
 
-/// `struct nlmsgerr`.
+/// A netlink answer: an error number, negative, and what it is about (`struct nlmsgerr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct nlmsgerr {
@@ -2548,7 +2548,7 @@ impl Default for nlmsgerr {
     }
 }
 
-/// `struct nlattr`.
+/// Begin of a netlink attribute (`struct nlattr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct nlattr {
@@ -2572,7 +2572,7 @@ impl Default for nlattr {
     }
 }
 
-/// `struct ifinfomsg`.
+/// Begin of a message about a network interface (`struct ifinfomsg`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct ifinfomsg {
@@ -2608,7 +2608,7 @@ impl Default for ifinfomsg {
     }
 }
 
-/// `struct rtattr`.
+/// Begin of a routing attribute (`struct rtattr`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct rtattr {
@@ -2632,7 +2632,7 @@ impl Default for rtattr {
     }
 }
 
-/// `struct tcmsg`.
+/// Begin of a message about traffic control (`struct tcmsg`).
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct tcmsg {
