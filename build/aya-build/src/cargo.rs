@@ -176,10 +176,7 @@ pub(crate) fn compile(
     for (name, value) in PROFILE {
         command.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
     }
-    command.env(
-        "CARGO_ENCODED_RUSTFLAGS",
-        crate::rustc_flags(setup.mode).join("\x1f"),
-    );
+    command.env("CARGO_ENCODED_RUSTFLAGS", crate::rustc_flags().join("\x1f"));
     command
         .arg("--")
         .arg(format!("--emit=llvm-bc={}", bitcode.display()));

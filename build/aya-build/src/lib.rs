@@ -34,7 +34,7 @@ pub use anyhow::Result;
 use anyhow::{Context, anyhow, bail};
 use aya_linker::{Options, Panics};
 
-use crate::toolchain::{Mode, Setup};
+use crate::toolchain::Setup;
 
 /// An eBPF package to build.
 #[derive(Clone, Copy, Debug, Default)]
@@ -157,19 +157,16 @@ pub fn emit_bpf_target_arch_cfg() -> Result<()> {
 }
 
 /// The flags that all eBPF code is compiled with.
-fn rustc_flags(mode: Mode) -> Vec<String> {
+fn rustc_flags() -> Vec<String> {
     let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_else(|_| env::consts::ARCH.to_owned());
-    let mut flags = vec![
+    vec![
         // nothing is linked: the bitcode is taken
         "-Clinker=true".to_owned(),
+        // the linker optimises, for eBPF; the host's unrolling and vectors would stay in the code
+        "-Cno-prepopulate-passes".to_owned(),
         "--cfg=aya_ebpf".to_owned(),
         format!("--cfg=bpf_target_arch=\"{arch}\""),
         "--check-cfg=cfg(aya_ebpf)".to_owned(),
         format!("--check-cfg=cfg(bpf_target_arch,values({ARCHITECTURES}))"),
-    ];
-    if mode == Mode::Donor {
-        // the host's unrolling and vectors would stay in the code
-        flags.push("-Cno-prepopulate-passes".to_owned());
-    }
-    flags
+    ]
 }

@@ -73,7 +73,8 @@ fn set_linkage(btf: &mut Btf, ext: &BtfExt, sections: &HashMap<String, Section>)
     }
 }
 
-/// Sizes and order of sections of data; gives those that the object has.
+/// Sizes and order of sections of data; gives those that the object has. Only variables that user
+/// space can name stay.
 fn fill_datasecs(btf: &mut Btf, sections: &HashMap<String, Section>) -> Vec<TypeId> {
     let ids: Vec<TypeId> = btf.iter().map(|(id, _)| id).collect();
     let mut kept = Vec::new();

@@ -169,6 +169,8 @@ fn add_address(
     little: bool,
 ) -> Option<()> {
     match kind {
+        // a section's own symbol: what is in the instruction counts from there already
+        _ if address == 0 => Some(()),
         // the immediate of an instruction follows its first four bytes
         elf::R_BPF_64_64 => add_to_word(data, offset.checked_add(4)?, address, little),
         R_BPF_64_ABS64 | R_BPF_64_ABS32 => add_to_word(data, offset, address, little),

@@ -92,6 +92,7 @@ api! {
     LLVMSetSection(Ptr, Str);
     LLVMSetAlignment(Ptr, c_uint);
     LLVMIsGlobalConstant(Ptr) -> c_int;
+    LLVMSetUnnamedAddress(Ptr, c_uint);
     LLVMGetInitializer(Ptr) -> Ptr;
     LLVMSetInitializer(Ptr, Ptr);
     LLVMGlobalGetValueType(Ptr) -> Ptr;

@@ -267,6 +267,12 @@ impl Value {
         unsafe { (api().LLVMSetAlignment)(self.0, bytes) }
     }
 
+    /// Two with the same content are not merged.
+    pub(crate) fn make_address_significant(self) {
+        // SAFETY: a live global variable; 0 is "no unnamed address".
+        unsafe { (api().LLVMSetUnnamedAddress)(self.0, 0) }
+    }
+
     pub(crate) fn is_constant(self) -> bool {
         // SAFETY: a live global variable.
         unsafe { (api().LLVMIsGlobalConstant)(self.0) != 0 }

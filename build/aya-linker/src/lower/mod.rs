@@ -111,10 +111,10 @@ pub(crate) fn lower(
     lowered.log = log.into_bytes();
     memory::run(session).map_err(stage("adding memory functions"))?;
     arithmetic::run(session).map_err(stage("adding arithmetic functions"))?;
+    internalise::gather_statics(session);
     session
         .run("always-inline,function(sroa,early-cse,instcombine,simplifycfg,adce),globaldce,strip-dead-prototypes", false)
         .map_err(stage("cleaning up"))?;
-    internalise::gather_constants(session);
     check::run(session)?;
     packet::run(session, &arch);
     Ok(lowered)

@@ -43,26 +43,23 @@ fn is_core(name: &str) -> bool {
     path.starts_with("core::") || path.starts_with("alloc::")
 }
 
-/// The machinery: the handler, and those functions of core that never return and end in it.
+/// The machinery: the handler, what core keeps for panics, and those of core's functions that never
+/// return and end there.
 fn machinery(session: &Session) -> HashSet<Value> {
-    let mut found: HashSet<Value> = session
-        .functions()
-        .into_iter()
-        .filter(|function| is_handler(&function.name()))
-        .collect();
+    let begins = |function: &Value| {
+        let name = function.name();
+        // the handler's body may have been inlined already, and core's functions left out
+        is_handler(&name)
+            || demangle(&name).starts_with("core::panicking::")
+                && (function.is_declaration() || function.has_attribute("noreturn"))
+    };
+    let mut found: HashSet<Value> = session.functions().into_iter().filter(begins).collect();
     let mut pending: Vec<Value> = found.iter().copied().collect();
     while let Some(function) = pending.pop() {
         for caller in callers(function) {
             if caller.has_attribute("noreturn") && is_core(&caller.name()) && found.insert(caller) {
                 pending.push(caller);
             }
-        }
-    }
-    // core's functions that are only declared: the compiler left them out
-    for function in session.functions() {
-        let name = demangle(&function.name());
-        if function.is_declaration() && name.starts_with("core::panicking::") {
-            found.insert(function);
         }
     }
     found
