@@ -55,7 +55,11 @@ impl Parser<'_> {
                     offset: relocation.offset,
                 });
             }
-            let value_type = types.get(name).copied();
+            // A second section of the same name is not what the types describe.
+            let described = types
+                .get(name)
+                .filter(|(size, _)| u64::from(*size) == section.size);
+            let value_type = described.map(|(_, id)| *id);
             let map = MapSpec {
                 key_size: 4,
                 value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
@@ -202,13 +206,13 @@ impl Parser<'_> {
     }
 }
 
-/// The sections that BTF knows, by name.
-fn datasecs(btf: Option<&Btf>) -> BTreeMap<String, TypeId> {
+/// The sizes and types of the sections that BTF knows, by name.
+fn datasecs(btf: Option<&Btf>) -> BTreeMap<String, (u32, TypeId)> {
     let types = btf.into_iter().flat_map(|btf| {
-        let is_section = |ty: &Type| matches!(ty.kind, Kind::Datasec { .. });
-        btf.iter()
-            .filter(move |(_, ty)| is_section(ty))
-            .map(|(id, ty)| (btf.name(ty.name).to_owned(), id))
+        btf.iter().filter_map(|(id, ty)| match ty.kind {
+            Kind::Datasec { size, .. } => Some((btf.name(ty.name).to_owned(), (size, id))),
+            _ => None,
+        })
     });
     types.collect()
 }
