@@ -35,7 +35,7 @@ macro_rules! for_each_map {
                 name: "prog_array", since: (4, 2),
                 key: Exactly(4), value: Exactly(4), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE], supported: false,
+                ops: [TABLE], supported: true,
             }
             /// Perf events, mostly one per CPU, into whose buffers programs write records.
             PerfEventArray: PERF_EVENT_ARRAY {
@@ -65,21 +65,21 @@ macro_rules! for_each_map {
                 name: "stack_trace", since: (4, 6),
                 key: Exactly(4), value: MultipleOf(8), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [LOOKUP, DELETE, NEXT_KEY], supported: false,
+                ops: [LOOKUP, DELETE, NEXT_KEY], supported: true,
             }
             /// Cgroups that a program can test membership of.
             CgroupArray: CGROUP_ARRAY {
                 name: "cgroup_array", since: (4, 8),
                 key: Exactly(4), value: Exactly(4), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [UPDATE, DELETE, NEXT_KEY], supported: false,
+                ops: [UPDATE, DELETE, NEXT_KEY], supported: true,
             }
             /// A hash map that drops the least recently used element when full.
             LruHashMap: LRU_HASH {
                 name: "lru_hash", since: (4, 10),
                 key: Any, value: Any, per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE, TAKE, BATCH], supported: false,
+                ops: [TABLE, TAKE, BATCH], supported: true,
             }
             /// A hash map with a value for each CPU that drops the least recently used element when
             /// full.
@@ -87,7 +87,7 @@ macro_rules! for_each_map {
                 name: "lru_percpu_hash", since: (4, 10),
                 key: Any, value: Any, per_cpu: true,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE, TAKE, BATCH], supported: false,
+                ops: [TABLE, TAKE, BATCH], supported: true,
             }
             /// Finds the longest prefix; a key is the prefix length in bits (`u32`) and up to 256 bytes
             /// in network order.
@@ -95,7 +95,7 @@ macro_rules! for_each_map {
                 name: "lpm_trie", since: (4, 11),
                 key: Range(5, 260), value: Any, per_cpu: false,
                 entries: Count, inner: false, flags: [BPF_F_NO_PREALLOC],
-                ops: [TABLE, BATCH], supported: false,
+                ops: [TABLE, BATCH], supported: true,
             }
             /// An array whose elements are maps; user space writes file descriptors and reads ids.
             ArrayOfMaps: ARRAY_OF_MAPS {
@@ -140,7 +140,7 @@ macro_rules! for_each_map {
                 name: "xskmap", since: (4, 18),
                 key: Exactly(4), value: Exactly(4), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [UPDATE, DELETE, NEXT_KEY], supported: false,
+                ops: [UPDATE, DELETE, NEXT_KEY], supported: true,
             }
             /// Sockets by key; as the socket map otherwise.
             SockHash: SOCKHASH {
@@ -176,14 +176,14 @@ macro_rules! for_each_map {
                 name: "queue", since: (4, 20),
                 key: Zero, value: Any, per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [LOOKUP, UPDATE, TAKE], supported: false,
+                ops: [LOOKUP, UPDATE, TAKE], supported: true,
             }
             /// Last in, first out.
             Stack: STACK {
                 name: "stack", since: (4, 20),
                 key: Zero, value: Any, per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [LOOKUP, UPDATE, TAKE], supported: false,
+                ops: [LOOKUP, UPDATE, TAKE], supported: true,
             }
             /// A value per socket; user space names it by file descriptor. Needs BTF.
             SkStorage: SK_STORAGE {
@@ -234,7 +234,7 @@ macro_rules! for_each_map {
                 name: "bloom_filter", since: (5, 16),
                 key: Zero, value: Any, per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [LOOKUP, UPDATE], supported: false,
+                ops: [LOOKUP, UPDATE], supported: true,
             }
             /// Records that user space writes through memory and programs read.
             UserRingBuf: USER_RINGBUF {
