@@ -3,7 +3,11 @@
 //! The calls themselves are in `aya-sys`; this module turns their errors into the types that the
 //! rest of the crate carries.
 
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, os::fd::OwnedFd};
+
+use aya_sys::bpf;
+
+use crate::features::{Feature, Features};
 
 /// A system call that the kernel refused.
 ///
@@ -64,4 +68,43 @@ impl From<aya_sys::Error> for NetlinkError {
     fn from(error: aya_sys::Error) -> Self {
         Self(error)
     }
+}
+
+/// Figures that the kernel keeps on request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stats {
+    /// How often programs run, and for how long.
+    RunTime,
+}
+
+/// Makes the kernel keep figures of all programs until the descriptor is closed; see
+/// [`ProgramInfo::run_time`](crate::programs::ProgramInfo::run_time). Needs `CAP_SYS_ADMIN`.
+/// Since kernel 5.8.
+///
+/// # Errors
+///
+/// When the kernel refuses.
+pub fn enable_stats(stats: Stats) -> Result<OwnedFd, SyscallError> {
+    match stats {
+        Stats::RunTime => Ok(bpf::enable_stats()?),
+    }
+}
+
+/// Whether the kernel keeps names of maps and programs (4.15).
+///
+/// # Errors
+///
+/// None at present.
+pub fn is_bpf_name_supported() -> io::Result<bool> {
+    Ok(Features::host().has(Feature::Names))
+}
+
+/// Whether the kernel takes type information (4.18).
+///
+/// # Errors
+///
+/// None at present.
+pub fn is_btf_supported() -> io::Result<bool> {
+    Ok(Features::host().has(Feature::Btf))
 }

@@ -276,6 +276,34 @@ fn a_panic_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_killed_process_leaves_nothing_behind() {
+    const TEST: &str = "a_killed_process_leaves_nothing_behind";
+    if !isolated(TEST) {
+        return;
+    }
+    let object = xdp_object!("a_killed_process_leaves_nothing_behind");
+    if std::env::var_os("AYA_TEST_VICTIM").is_some() {
+        let mut ebpf = Ebpf::load(&object).expect("fine");
+        loaded(&mut ebpf, "drop")
+            .attach("v0", XdpMode::Skb)
+            .expect("free");
+        std::thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let mut victim = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", TEST, "--nocapture"])
+        .env("AYA_TEST_VICTIM", "1")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it ran before");
+    eventually("the program is attached", || attached("v0"));
+    victim.kill().expect("it sleeps");
+    victim.wait().expect("it is ours");
+    eventually("v0 is free", || !attached("v0"));
+    eventually("no program is left", || ours() == 0);
+}
+
+#[test]
 fn pins_outlive_their_owners() {
     if !isolated("pins_outlive_their_owners") {
         return;

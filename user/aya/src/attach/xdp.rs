@@ -62,17 +62,9 @@ pub(crate) fn attach(
                 features.lacks(Feature::XdpLink);
                 return Ok(attachment);
             }
-            Err(error) if error.errno == Errno::EPERM => {
-                return Err(ProgramError::MissingPrivilege {
-                    name: target.program.to_owned(),
-                    needed: privilege::INTERFACE,
-                    source: error.into(),
-                });
-            }
             Err(error) => {
-                let errno = error.errno;
-                let error = SyscallError::from(error);
-                return Err(explain(target, mode, errno, error, XdpError::SyscallError));
+                let other = |error| XdpError::SyscallError(SyscallError::from(error));
+                return Err(explain(target, mode, error, other));
             }
         }
     }
@@ -97,9 +89,8 @@ fn by_netlink(
         mode.flag() | exclusive,
     )
     .map_err(|error| {
-        let errno = error.errno;
-        let error = NetlinkError::from(error);
-        explain(target, mode, errno, error, XdpError::NetlinkError)
+        let other = |error| XdpError::NetlinkError(NetlinkError::from(error));
+        explain(target, mode, error, other)
     })?;
     Ok(Attachment::hook(Netlink {
         index: target.index,
@@ -109,27 +100,31 @@ fn by_netlink(
 }
 
 /// The error that says what to do.
-fn explain<E: std::error::Error + Send + Sync + 'static>(
+fn explain(
     target: &Target<'_>,
     mode: XdpMode,
-    errno: Errno,
-    error: E,
-    other: fn(E) -> XdpError,
+    error: aya_sys::Error,
+    other: fn(aya_sys::Error) -> XdpError,
 ) -> ProgramError {
     let name = target.program.to_owned();
     let interface = target.interface.to_owned();
-    match errno {
+    match error.errno {
+        Errno::EPERM => ProgramError::MissingPrivilege {
+            name,
+            needed: privilege::INTERFACE,
+            source: error.into(),
+        },
         Errno::ENODEV => ProgramError::UnknownInterface { name: interface },
         Errno::EOPNOTSUPP => ProgramError::XdpError(XdpError::ModeNotSupported {
             name,
             interface,
             mode,
-            source: Box::new(error),
+            source: error.into(),
         }),
         Errno::EBUSY | Errno::EEXIST => ProgramError::XdpError(XdpError::InterfaceBusy {
             name,
             interface,
-            source: Box::new(error),
+            source: error.into(),
         }),
         _ => ProgramError::XdpError(other(error)),
     }

@@ -40,7 +40,7 @@ pub use self::{
     kind::{Kind, TypedProgram},
     program_type::{LsmAttachType, ProgramType},
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
-    xdp::{Xdp, XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
+    xdp::{XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
 };
 pub use crate::links;
 
@@ -96,6 +96,19 @@ macro_rules! programs {
                     const HANDLE: &'static str = stringify!($handle);
                     const PROG_TYPE: aya_uapi::ProgType = aya_uapi::ProgType::$prog_type;
                 }
+            )*
+        }
+
+        /// The handles, under the names that the table gives them.
+        pub mod handles {
+            use super::{TypedProgram, kinds};
+
+            $(
+                #[doc = concat!("A program of type `", stringify!($prog_type), "`.")]
+                ///
+                /// Where there is no way to attach it here, loading it is a
+                /// [`NotSupportedYet`](super::ProgramError::NotSupportedYet) error.
+                pub type $handle = TypedProgram<kinds::$handle>;
             )*
         }
 
@@ -191,3 +204,5 @@ macro_rules! programs {
 }
 
 aya_uapi::for_each_program!(programs);
+
+pub use self::handles::*;

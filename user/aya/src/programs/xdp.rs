@@ -1,4 +1,25 @@
 //! XDP: programs that see a packet before the network stack does.
+//!
+//! An [`Xdp`] program runs for each packet that a network interface receives, before the network
+//! stack allocates anything for it.
+//!
+//! Since kernel 4.8; bpf_link since 5.9, on older kernels attached by netlink.
+//!
+//! ```no_run
+//! use aya::{Ebpf, programs::{Xdp, XdpMode}};
+//!
+//! let mut ebpf = Ebpf::load_file("firewall.o")?;
+//! let program: &mut Xdp = ebpf.program_mut("firewall").ok_or("no such program")?.try_into()?;
+//! program.load()?;
+//! program.attach("eth0", XdpMode::Default)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # When the process ends
+//!
+//! With bpf_link the kernel takes the program off the interface when the process ends, however
+//! it ends. Attached by netlink it stays on the interface when the process is killed:
+//! `ip link set dev IFACE xdp off` takes it off.
 
 use std::{borrow::Cow, error::Error, fmt, hash::Hash, path::Path};
 
@@ -11,33 +32,12 @@ use crate::{
     attach,
     links::{TypedLink, TypedLinkId},
     programs::{
-        ProgramError, ProgramInfo, TestRun, TestRunOptions, TestRunResult, TypedProgram, kinds,
-        test_run,
+        ProgramError, ProgramInfo, TestRun, TestRunOptions, TestRunResult, kinds, test_run,
     },
     sys::{NetlinkError, SyscallError},
 };
 
-/// A program that runs for each packet that a network interface receives, before the network
-/// stack allocates anything for it.
-///
-/// Since kernel 4.8; bpf_link since 5.9, on older kernels attached by netlink.
-///
-/// ```no_run
-/// use aya::{Ebpf, programs::{Xdp, XdpMode}};
-///
-/// let mut ebpf = Ebpf::load_file("firewall.o")?;
-/// let program: &mut Xdp = ebpf.program_mut("firewall").ok_or("no such program")?.try_into()?;
-/// program.load()?;
-/// program.attach("eth0", XdpMode::Default)?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # When the process ends
-///
-/// With bpf_link the kernel takes the program off the interface when the process ends, however
-/// it ends. Attached by netlink it stays on the interface when the process is killed:
-/// `ip link set dev IFACE xdp off` takes it off.
-pub type Xdp = TypedProgram<kinds::Xdp>;
+pub use super::Xdp;
 
 /// The link of an [`Xdp`] program to a network interface; dropping it detaches the program.
 pub type XdpLink = TypedLink<kinds::Xdp>;
@@ -259,7 +259,7 @@ pub enum XdpError {
         /// The mode asked for.
         mode: XdpMode,
         /// What the kernel said.
-        source: Box<dyn Error + Send + Sync>,
+        source: SyscallError,
     },
     /// The interface has a program already.
     InterfaceBusy {
@@ -268,7 +268,7 @@ pub enum XdpError {
         /// The interface.
         interface: String,
         /// What the kernel said.
-        source: Box<dyn Error + Send + Sync>,
+        source: SyscallError,
     },
     /// Netlink refused.
     NetlinkError(NetlinkError),
@@ -312,7 +312,7 @@ impl Error for XdpError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::ModeNotSupported { source, .. } | Self::InterfaceBusy { source, .. } => {
-                Some(source.as_ref())
+                Some(source)
             }
             Self::NetlinkError(error) => error.source(),
             Self::SyscallError(error) => error.source(),
