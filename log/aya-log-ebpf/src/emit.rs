@@ -265,7 +265,7 @@ pub fn emit_constant<C: EbpfContext, const N: usize>(
         unsafe {
             output(
                 (&raw const *descriptor).cast(),
-                size_of_val(descriptor),
+                size_of::<&[u8; N]>(),
                 context,
             )
         }

@@ -1,10 +1,42 @@
 //! Receive and format what eBPF programs log.
+//!
+//! Programs log with the macros of aya-log-ebpf; [`EbpfLogger`] receives the records and hands them to
+//! a logger of the `log` crate, such as env_logger:
+//!
+//! ```no_run
+//! let mut ebpf = aya::Ebpf::load_file("firewall.o")?;
+//! let mut logger = aya_log::EbpfLogger::init(&mut ebpf)?;
+//! // Load and attach programs, then each time that the logger's descriptor is readable:
+//! logger.flush();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A program sends only the number of a statement and the bytes of its arguments; the texts stay in
+//! section `.aya.log` of the object, from which the logger reads them once. In the order of the data:
+//! `source` (where records come from), `decoder` and `table` (which statement sent a record),
+//! `render` (values as text), `logger` (all together). The formats are aya-log-common's.
+//!
+//! # Levels
+//!
+//! What a program sends is decided when it is loaded, by the global [`LEVEL`]; the verifier removes
+//! the statements beyond it:
+//!
+//! ```no_run
+//! use aya::EbpfLoader;
+//!
+//! let mut loader = EbpfLoader::new();
+//! loader.override_global(aya_log::LEVEL, &(aya_log::Level::Warn as u8), true);
+//! ```
+//!
+//! What is sent is filtered once more by the logger that receives it, before it is formatted.
 #![forbid(unsafe_code)]
 
 mod decoder;
 mod error;
 mod formatter;
+mod logger;
 mod render;
+mod source;
 mod table;
 
 pub use aya_log_common::Level;
@@ -15,6 +47,10 @@ pub use formatter::{
     LowerHexFormatter, LowerMacFormatter, PointerFormatter, UpperHexBytesFormatter,
     UpperHexFormatter, UpperMacFormatter,
 };
+
+#[expect(deprecated, reason = "the former name stays available")]
+pub use logger::BpfLogger;
+pub use logger::EbpfLogger;
 
 /// The global that holds the most verbose level that is sent; give it to
 /// `EbpfLoader::override_global`.
