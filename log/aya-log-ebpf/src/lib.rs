@@ -42,9 +42,10 @@
 //! # Strings and slices
 //!
 //! `&str` and `&[u8]` are copied through a per-CPU buffer. A record carries up to 1 KiB of them, shared
-//! evenly between the statement's arguments of this sort; what is cut off shows as `…`. The
-//! program must be under a licence compatible with the GPL, as `bpf_probe_read_kernel` asks for. A statement that interrupts another one with such arguments
-//! on its CPU finds the buffer taken, and its record is lost.
+//! evenly between the statement's arguments of this sort; what is cut off shows as `…`. The program
+//! must be under a licence compatible with the GPL, as `bpf_probe_read_kernel` asks for. A statement
+//! that interrupts another one with such arguments on its CPU finds the buffer taken, and its record
+//! is lost.
 //!
 //! # Lost records
 //!
