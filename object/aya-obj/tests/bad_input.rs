@@ -275,3 +275,22 @@ fn many_sections_with_many_types_take_no_time() {
     // Looking each section up among all types would take minutes.
     assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
+
+#[test]
+fn an_object_of_the_other_byte_order_is_refused() {
+    let foreign = cfg!(target_endian = "little");
+    let half = |number: u16| match foreign {
+        true => number.to_be_bytes(),
+        false => number.to_le_bytes(),
+    };
+    // A header without sections is a whole object, if an empty one.
+    let mut bytes = vec![0; 64];
+    bytes[..7].copy_from_slice(&[0x7f, b'E', b'L', b'F', 2, 1 + u8::from(foreign), 1]);
+    bytes[16..18].copy_from_slice(&half(1));
+    bytes[18..20].copy_from_slice(&half(247));
+    bytes[23] = 1;
+    bytes[52..54].copy_from_slice(&half(64));
+    let error = work(&bytes).unwrap_err();
+    assert!(matches!(error, Error::ByteOrder { .. }), "{error}");
+    assert!(error.to_string().contains("-unknown-none"), "{error}");
+}
