@@ -116,19 +116,6 @@ impl Lab {
         };
         netlink::add_veth((NEAR, NEAR_MAC), (FAR, FAR_MAC), lab.far.as_fd())
             .during("create a veth pair")?;
-        lab.in_far(|| {
-            let this = netlink::index_of(FAR)?;
-            for (address, bits) in [(FAR_ADDRESS, 24)]
-                .into_iter()
-                .chain(sources.iter().map(|source| (*source, 32)))
-            {
-                netlink::add_address(this, Address { address, bits })?;
-            }
-            netlink::silence_ipv6(this)?;
-            netlink::set_up(this)?;
-            netlink::add_neighbour(this, NEAR_ADDRESS, NEAR_MAC)
-        })?
-        .during("set up the far side")?;
         let near = || -> io::Result<()> {
             let this = netlink::index_of(NEAR)?;
             netlink::add_address(
@@ -148,6 +135,21 @@ impl Lab {
             })
         };
         near().during("set up the near side")?;
+        // The far side comes last: then its peer is up, and its queue takes packets from the start. The
+        // other way round the kernel opens the queue some time later, and loses what is sent till then.
+        lab.in_far(|| {
+            let this = netlink::index_of(FAR)?;
+            for (address, bits) in [(FAR_ADDRESS, 24)]
+                .into_iter()
+                .chain(sources.iter().map(|source| (*source, 32)))
+            {
+                netlink::add_address(this, Address { address, bits })?;
+            }
+            netlink::silence_ipv6(this)?;
+            netlink::set_up(this)?;
+            netlink::add_neighbour(this, NEAR_ADDRESS, NEAR_MAC)
+        })?
+        .during("set up the far side")?;
         Ok(lab)
     }
 

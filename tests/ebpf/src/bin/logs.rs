@@ -5,6 +5,11 @@
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 use aya_log_ebpf::{debug, error, info, trace, warn};
 
+/// Copying strings takes a helper that is for GPL-compatible programs only.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
 #[xdp]
 fn levels(ctx: XdpContext) -> u32 {
     error!(&ctx, "an error");
