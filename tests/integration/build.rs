@@ -21,7 +21,11 @@ const CHILD: &str = "AYA_TESTS_BUILD";
 
 fn main() -> Result<(), Box<dyn Error>> {
     if env::var_os(CHILD).is_some() {
-        let package = Package { name: EBPF, root_dir: "../ebpf", ..Package::default() };
+        let package = Package {
+            name: EBPF,
+            root_dir: "../ebpf",
+            ..Package::default()
+        };
         return Ok(aya_build::build_ebpf([package], Toolchain::default())?);
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
@@ -31,7 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             for binary in BINARIES {
                 let path = out.join(mode).join(binary);
                 fs::rename(out.join(binary), &path)?;
-                table += &format!("({mode:?}, {binary:?}, aya::include_bytes_aligned!({path:?})),\n");
+                table +=
+                    &format!("({mode:?}, {binary:?}, aya::include_bytes_aligned!({path:?})),\n");
             }
         }
     }
@@ -57,9 +62,15 @@ fn build(mode: &str, out: &Path) -> Result<bool, Box<dyn Error>> {
         print!("{said}");
         return Err(format!("{mode} mode: {errors}").into());
     }
-    for line in said.lines().filter(|line| line.starts_with("cargo:rerun-if")) {
+    for line in said
+        .lines()
+        .filter(|line| line.starts_with("cargo:rerun-if"))
+    {
         println!("{line}");
     }
-    println!("cargo:warning=tests of {mode} mode will be skipped: {}", errors.trim().replace('\n', " "));
+    println!(
+        "cargo:warning=tests of {mode} mode will be skipped: {}",
+        errors.trim().replace('\n', " ")
+    );
     Ok(false)
 }

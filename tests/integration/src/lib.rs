@@ -28,7 +28,10 @@ const OBJECTS: &[(&str, &str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/obje
 /// An eBPF object of `tests/ebpf` in one compiler mode, if this build has it.
 #[must_use]
 pub fn object(mode: &str, name: &str) -> Option<&'static [u8]> {
-    OBJECTS.iter().find(|row| (row.0, row.1) == (mode, name)).map(|row| row.2)
+    OBJECTS
+        .iter()
+        .find(|row| (row.0, row.1) == (mode, name))
+        .map(|row| row.2)
 }
 
 /// Says that a test does not run, past libtest's capture.
@@ -100,7 +103,10 @@ pub fn run(
     }
     match object(mode, binary) {
         Some(object) => body(object),
-        None => Ok(skip(&name, &format!("needs a toolchain for {mode} mode when it is built"))?),
+        None => Ok(skip(
+            &name,
+            &format!("needs a toolchain for {mode} mode when it is built"),
+        )?),
     }
 }
 
@@ -168,13 +174,16 @@ impl log::Log for Recorder {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Message {
-            level: record.level(),
-            target: record.target().to_owned(),
-            file: record.file().unwrap_or_default().to_owned(),
-            line: record.line().unwrap_or_default(),
-            text: record.args().to_string(),
-        });
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Message {
+                level: record.level(),
+                target: record.target().to_owned(),
+                file: record.file().unwrap_or_default().to_owned(),
+                line: record.line().unwrap_or_default(),
+                text: record.args().to_string(),
+            });
     }
 
     fn flush(&self) {}
@@ -192,7 +201,10 @@ pub fn frame(packet: &[u8]) -> Vec<u8> {
 /// # Errors
 /// When the object has none.
 pub fn xdp<'a>(ebpf: &'a mut aya::Ebpf, name: &str) -> TestResult<&'a mut Xdp> {
-    Ok(ebpf.program_mut(name).ok_or_else(|| format!("no program {name}"))?.try_into()?)
+    Ok(ebpf
+        .program_mut(name)
+        .ok_or_else(|| format!("no program {name}"))?
+        .try_into()?)
 }
 
 /// What exists in the kernel and in this process, to be compared before and after.
@@ -225,7 +237,12 @@ impl Inventory {
             pins.push(entry?.path());
         }
         pins.sort();
-        Ok(Self { programs, links, files, pins })
+        Ok(Self {
+            programs,
+            links,
+            files,
+            pins,
+        })
     }
 
     /// Waits until everything is as it was: the kernel frees programs some time after their last use.

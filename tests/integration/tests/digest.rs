@@ -35,7 +35,9 @@ fn expected(packet: &[u8]) -> Option<(u32, [u64; 8])> {
     };
     let (a, b, c) = (number(14)?, number(22)?, number(30)?);
     let bytes = packet.get(38..70)?;
-    let sum = bytes.iter().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add((*byte).into()));
+    let sum = bytes.iter().fold(0u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add((*byte).into())
+    });
     let results = [
         a.wrapping_add(b),
         a.wrapping_mul(b),
@@ -57,14 +59,21 @@ fn digest(object: &[u8]) -> TestResult {
     let mut verdicts = [0; 3];
     for number in 0..PACKETS {
         let packet = packet(number);
-        let options = TestRunOptions { data_in: Some(&packet), ..TestRunOptions::default() };
+        let options = TestRunOptions {
+            data_in: Some(&packet),
+            ..TestRunOptions::default()
+        };
         let verdict = program.test_run(options)?.return_value;
         match expected(&packet) {
             None => assert_eq!(verdict, XDP_ABORTED, "packet {number}"),
             Some((expected, values)) => {
                 assert_eq!(verdict, expected, "packet {number}");
                 for (index, value) in (0..).zip(values) {
-                    assert_eq!(results.get(&index, 0)?, value, "packet {number}, result {index}");
+                    assert_eq!(
+                        results.get(&index, 0)?,
+                        value,
+                        "packet {number}, result {index}"
+                    );
                 }
             }
         }

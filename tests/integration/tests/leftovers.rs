@@ -81,7 +81,9 @@ in_both_modes! {
 /// The process that [`a_kill_leaves_nothing`] kills; an ordinary run of the tests passes by.
 #[test]
 fn victim() -> TestResult {
-    let Ok(mode) = std::env::var(VICTIM) else { return Ok(()) };
+    let Ok(mode) = std::env::var(VICTIM) else {
+        return Ok(());
+    };
     let _ebpf = attach(object(&mode, "xdp").ok_or("no object")?)?;
     println!("{ATTACHED}");
     std::thread::sleep(std::time::Duration::from_secs(60));

@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const DEFAULT_KERNEL: &str = "6.12";
 
 /// The packages whose tests need a kernel.
-const INTEGRATION: &[&str] = &["aya-netlab"];
+const INTEGRATION: &[&str] = &["aya-netlab", "aya-tests"];
 
 fn integration() -> impl Iterator<Item = &'static str> {
     INTEGRATION
