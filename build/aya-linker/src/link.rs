@@ -85,8 +85,8 @@ enum Answer {
 }
 
 fn in_child(modules: &[input::Bitcode], library: &Path, options: &Options) -> Answer {
-    let major = match llvm::open(library) {
-        Ok([major, ..]) => major,
+    let major = match llvm::open(library, |major| versions::find(major).is_some()) {
+        Ok(major) => major,
         Err(reason) => return Answer::Unusable(reason),
     };
     let Some(version) = versions::find(major) else {

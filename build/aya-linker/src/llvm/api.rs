@@ -32,7 +32,6 @@ macro_rules! api {
 }
 
 api! {
-    LLVMGetVersion(*mut c_uint, *mut c_uint, *mut c_uint);
     LLVMInitializeBPFTargetInfo();
     LLVMInitializeBPFTarget();
     LLVMInitializeBPFTargetMC();
@@ -192,28 +191,57 @@ api! {
     LLVMDIBuilderCreateGlobalVariableExpression(Ptr, Ptr, Bytes, usize, Bytes, usize, Ptr, c_uint, Ptr, c_int, Ptr, Ptr, u32) -> Ptr;
 }
 
-impl Api {
-    /// Opens the library and finds every function of the table.
+/// An opened library. It is never closed.
+pub(super) struct Library(Ptr);
+
+impl Library {
+    /// Opens the library.
     ///
     /// # Errors
-    /// What the dynamic loader says, or the first function that is missing.
+    /// What the dynamic loader says.
     pub(super) fn open(path: &Path) -> Result<Self, String> {
         let name = CString::new(path.as_os_str().as_encoded_bytes())
             .map_err(|_| "the path contains a zero byte".to_owned())?;
         // SAFETY: `name` is a zero-terminated string; libLLVM's initialisers have no requirements.
         let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
         if handle.is_null() {
-            return Err(last_error());
+            Err(last_error())
+        } else {
+            Ok(Self(handle))
         }
-        Self::resolve(|symbol| {
-            // SAFETY: the handle is open and is never closed; `symbol` is zero-terminated.
-            let found = unsafe { libc::dlsym(handle, symbol.as_ptr()) };
-            if found.is_null() {
-                Err(last_error())
-            } else {
-                Ok(found)
-            }
-        })
+    }
+
+    fn symbol(&self, name: &CStr) -> Result<Ptr, String> {
+        // SAFETY: the handle is open; the name is zero-terminated.
+        let found = unsafe { libc::dlsym(self.0, name.as_ptr()) };
+        if found.is_null() {
+            Err(last_error())
+        } else {
+            Ok(found)
+        }
+    }
+
+    /// Its major version.
+    ///
+    /// # Errors
+    /// When it is no LLVM, or one from before version 16.
+    pub(super) fn major(&self) -> Result<u32, String> {
+        type GetVersion = unsafe extern "C" fn(*mut c_uint, *mut c_uint, *mut c_uint);
+        let found = self.symbol(c"LLVMGetVersion")?;
+        let [mut major, mut minor, mut patch] = [0; 3];
+        // SAFETY: LLVM's headers declare the function so; it fills in three integers.
+        unsafe {
+            std::mem::transmute::<Ptr, GetVersion>(found)(&mut major, &mut minor, &mut patch)
+        };
+        Ok(major)
+    }
+
+    /// Finds every function of the table.
+    ///
+    /// # Errors
+    /// The first that is missing.
+    pub(super) fn api(&self) -> Result<Api, String> {
+        Api::resolve(|name| self.symbol(name))
     }
 }
 

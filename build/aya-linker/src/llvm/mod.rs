@@ -17,7 +17,7 @@ use std::path::Path;
 use std::ptr;
 use std::sync::OnceLock;
 
-use api::{Api, Ptr};
+use api::{Api, Library, Ptr};
 
 pub(crate) use debug::{DebugBuilder, Meta};
 pub(crate) use session::{Builder, Session};
@@ -29,20 +29,17 @@ fn api() -> &'static Api {
     API.get().expect("LLVM is open")
 }
 
-/// Opens the library, once per process, and gives its version.
+/// Opens the library, once per process, if `accept` takes its major version; gives that.
 ///
 /// # Errors
 /// What the dynamic loader says.
-pub(crate) fn open(path: &Path) -> Result<[u32; 3], String> {
-    if API.get().is_none() {
-        let opened = Api::open(path)?;
-        let _ = API.set(opened);
+pub(crate) fn open(path: &Path, accept: impl Fn(u32) -> bool) -> Result<u32, String> {
+    let library = Library::open(path)?;
+    let major = library.major()?;
+    if accept(major) && API.get().is_none() {
+        let _ = API.set(library.api()?);
     }
-    let mut version = [0; 3];
-    let [major, minor, patch] = &mut version;
-    // SAFETY: three writable integers.
-    unsafe { (api().LLVMGetVersion)(major, minor, patch) };
-    Ok(version)
+    Ok(major)
 }
 
 /// The text as LLVM wants it; what follows a zero byte is cut off, as LLVM itself would.
