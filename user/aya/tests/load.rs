@@ -223,3 +223,13 @@ fn a_missing_privilege_is_named() {
     };
     assert!(text.contains("CAP_BPF") && source, "{text}");
 }
+
+#[test]
+fn the_running_kernels_types_are_read() {
+    let shown = std::path::Path::new("/sys/kernel/btf/vmlinux").exists();
+    match aya::Btf::from_sys_fs() {
+        Ok(btf) => assert!(btf.types().iter().count() > 1000),
+        Err(error) if shown => panic!("{error:?}"),
+        Err(error) => skip("the_running_kernels_types_are_read", &error.to_string()),
+    }
+}
