@@ -1,6 +1,6 @@
 //! The log macros of aya-log-ebpf, which re-exports and documents them.
 //!
-//! [`parse`] reads what stands between the parentheses, [`expand`] writes the statement.
+//! `parse` reads what stands between the parentheses, `expand` writes the statement.
 #![forbid(unsafe_code)]
 
 mod expand;
