@@ -1,9 +1,9 @@
 //! Links: what ties a loaded program to its hook.
 //!
-//! Every way of attaching ends in one [`Attachment`], owned by one value, and that value's drop
+//! Every way of attaching ends in one `Attachment`, owned by one value, and that value's drop
 //! detaches. Newer hooks give a descriptor of a *bpf_link*, which the kernel detaches by itself
 //! when the last descriptor or pin goes, even when the process is killed. Older hooks keep the
-//! program until somebody removes it: for them the mechanism's [`Hook`] does so on drop, which a
+//! program until somebody removes it: for them the mechanism's `Hook` does so on drop, which a
 //! killed process cannot.
 
 use std::{
