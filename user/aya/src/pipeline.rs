@@ -49,6 +49,11 @@ use crate::{
 /// array: its records come with the context in a fifth argument, which the change needs.
 const LOGS: &str = "AYA_LOGS";
 
+/// The licence of programs that declare none. Programs written in Rust seldom do, and logging strings,
+/// reading kernel memory and more are for GPL-compatible programs only; another one is declared by a
+/// `license` section.
+const DEFAULT_LICENSE: &str = "GPL";
+
 /// Where maps that are pinned by name go unless the loader says otherwise, as with libbpf.
 const PIN_DIRECTORY: &str = "/sys/fs/bpf";
 
@@ -144,7 +149,8 @@ impl Created {
         let fds = fds
             .collect::<Result<Vec<_>, _>>()
             .map_err(MapError::IoError)?;
-        let license = self.object.license.take().unwrap_or_default();
+        let license = self.object.license.take();
+        let license = license.unwrap_or_else(|| DEFAULT_LICENSE.to_owned());
         let shared = Arc::new(Shared {
             // The parser ends the text at its first zero byte.
             license: CString::new(license).unwrap_or_default(),
