@@ -21,10 +21,10 @@ pub(super) fn run() -> Result<Vec<Figure>> {
     // The registry's cache is to be warm: what is measured is not the network.
     process::run(process::cargo().args(["fetch", "--quiet"]))?;
     let dir = process::target_dir().join("bench-build");
-    let figure = |what, value, bar| Figure {
-        what,
+    let figure = |what: &str, value, bar| Figure {
+        what: what.to_owned(),
         value,
-        unit: "s",
+        unit: "s".to_owned(),
         bar,
     };
     Ok(vec![

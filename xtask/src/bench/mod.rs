@@ -6,6 +6,7 @@
 
 mod build;
 pub(crate) mod measure;
+mod programs;
 
 use std::fmt;
 
@@ -21,18 +22,40 @@ struct Benchmark {
     run: fn() -> Result<Vec<Figure>>,
 }
 
-const BENCHMARKS: &[Benchmark] = &[Benchmark {
-    name: "build",
-    about: "how long building and linking take",
-    run: build::run,
-}];
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        name: "ebpf",
+        about: "what the examples' programs cost: slots, bytes, the verifier's work, JIT code",
+        run: || programs::run("ebpf"),
+    },
+    Benchmark {
+        name: "packet",
+        about: "what a logged packet costs in the kernel, beside C",
+        run: || programs::run("packet"),
+    },
+    Benchmark {
+        name: "record",
+        about: "what reading and formatting a log record costs",
+        run: || programs::run("record"),
+    },
+    Benchmark {
+        name: "load",
+        about: "from process start to a loaded program, beside libbpf",
+        run: || programs::run("load"),
+    },
+    Benchmark {
+        name: "build",
+        about: "how long building and linking take",
+        run: build::run,
+    },
+];
 
 /// One measured figure.
 #[derive(Debug, Clone)]
 pub(crate) struct Figure {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) value: f64,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
     /// The figure must not be above this.
     pub(crate) bar: f64,
 }

@@ -1,0 +1,69 @@
+//! What the examples' programs cost: instruction slots, object size, the verifier's work, JIT code.
+
+use std::fs;
+
+use aya::{Ebpf, programs::Xdp};
+use aya_obj::{Config, ObjectSpec};
+
+use crate::{Objects, Result, figure};
+
+/// Example, program, and the bars of slots and bytes.
+const EXAMPLES: &[(&str, &str, f64, f64)] = &[
+    ("xdp-hello", "xdp_hello", 20.0, 6144.0),
+    ("xdp-log", "xdp_log", 60.0, 9216.0),
+    ("xdp-drop", "xdp_drop", 65.0, 9216.0),
+];
+
+pub(crate) fn run(objects: &Objects) -> Result<()> {
+    for &(example, program, slots_bar, bytes) in EXAMPLES {
+        let object = fs::read(objects.path(example, false))?;
+        figure(
+            &format!("{example}: object"),
+            object.len() as f64,
+            "bytes",
+            bytes,
+        );
+        let used = slots(&object, program)? as f64;
+        figure(&format!("{example}: program"), used, "slots", slots_bar);
+        let mut ebpf = Ebpf::load(&object)?;
+        let xdp: &mut Xdp = ebpf
+            .program_mut(program)
+            .ok_or("the object holds another program than the example's")?
+            .try_into()?;
+        xdp.load()?;
+        let info = xdp.info()?;
+        let verified = info.verified_instruction_count().unwrap_or(0);
+        let hello = example == "xdp-hello";
+        let (verified_bar, jit_bar) = if hello {
+            (40.0, 150.0)
+        } else {
+            (f64::INFINITY, f64::INFINITY)
+        };
+        figure(
+            &format!("{example}: verified"),
+            verified.into(),
+            "insns",
+            verified_bar,
+        );
+        figure(
+            &format!("{example}: JIT code"),
+            info.size_jitted().into(),
+            "bytes",
+            jit_bar,
+        );
+    }
+    Ok(())
+}
+
+/// The whole program as it is handed to the kernel, sub-programs included.
+fn slots(object: &[u8], program: &str) -> Result<usize> {
+    let linked = ObjectSpec::parse(object)?
+        .configure(&Config::default())?
+        .link()?;
+    let program = linked
+        .programs
+        .iter()
+        .find(|each| each.spec.name == program)
+        .ok_or("the object holds another program than the example's")?;
+    Ok(program.insns.len())
+}

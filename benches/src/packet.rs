@@ -1,0 +1,108 @@
+//! What a logged packet costs in the kernel, beside the same record written by C through a ring buffer.
+//!
+//! Both run through `BPF_PROG_TEST_RUN` in rounds that fit into the ring, which is drained in between.
+
+use std::{fs, path::Path};
+
+use aya::{
+    Ebpf, TestRun as _, TestRunOptions,
+    maps::{MapData, RingBuf},
+    programs::Xdp,
+};
+
+use crate::{Objects, Result, figure, stats::Pairs};
+
+/// Runs per round: at most 24 bytes of ring each stay below the smaller ring's 256 KiB.
+const REPEAT: u32 = 8_000;
+const ROUNDS: usize = 101;
+
+/// Example, program, ring of the C peer.
+const EXAMPLES: &[(&str, &str)] = &[("xdp-hello", "xdp_hello"), ("xdp-drop", "xdp_drop")];
+
+pub(crate) fn run(objects: &Objects) -> Result<()> {
+    for &(example, program) in EXAMPLES {
+        let mut ours = Side::load(&objects.path(example, false), program, "AYA_LOGS")?;
+        let mut peer = Side::load(&objects.path(example, true), program, "LOGS")?;
+        let pairs = Pairs::run(ROUNDS, || ours.round(), || peer.round())?;
+        println!(
+            "{example}: ours {:.1} ns, C {:.1} ns a packet",
+            pairs.ours(),
+            pairs.peer()
+        );
+        figure(
+            &format!("{example}: logged packet, ours / C"),
+            pairs.ratio(),
+            "x",
+            1.1,
+        );
+    }
+    Ok(())
+}
+
+/// One loaded program with its ring.
+pub(crate) struct Side {
+    ebpf: Ebpf,
+    program: String,
+    ring: RingBuf<MapData>,
+}
+
+impl Side {
+    pub(crate) fn load(object: &Path, program: &str, ring: &str) -> Result<Self> {
+        let mut ebpf = Ebpf::load(&fs::read(object)?)?;
+        let ring = ebpf.take_map(ring).ok_or("the object has no ring buffer")?;
+        let ring = RingBuf::try_from(ring)?;
+        let xdp: &mut Xdp = ebpf
+            .program_mut(program)
+            .ok_or("no such program")?
+            .try_into()?;
+        xdp.load()?;
+        Ok(Self {
+            ebpf,
+            program: program.to_owned(),
+            ring,
+        })
+    }
+
+    /// Nanoseconds a packet, after which the ring is empty again; fails unless every packet left a record.
+    fn round(&mut self) -> Result<f64> {
+        let time = test_run(&mut self.ebpf, &self.program, REPEAT)?;
+        let mut records = 0;
+        while self.ring.next().is_some() {
+            records += 1;
+        }
+        if records != REPEAT {
+            return Err(format!("{records} records of {REPEAT} packets").into());
+        }
+        Ok(time)
+    }
+}
+
+/// Runs the program on one UDP packet, `repeat` times; nanoseconds each.
+pub(crate) fn test_run(ebpf: &mut Ebpf, program: &str, repeat: u32) -> Result<f64> {
+    let xdp: &mut Xdp = ebpf
+        .program_mut(program)
+        .ok_or("no such program")?
+        .try_into()?;
+    let result = xdp.test_run(TestRunOptions {
+        data_in: Some(&PACKET),
+        repeat,
+        ..TestRunOptions::new()
+    })?;
+    Ok(result.duration.as_nanos() as f64)
+}
+
+/// Ethernet, IPv4 (10.0.0.1 → 10.0.0.2), UDP (1234 → 53), 22 bytes of payload.
+pub(crate) const PACKET: [u8; 64] = {
+    let mut packet = [0; 64];
+    let head: [u8; 42] = [
+        2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00, // Ethernet
+        0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, // IPv4
+        0x04, 0xd2, 0, 53, 0, 30, 0, 0, // UDP
+    ];
+    let mut i = 0;
+    while i < head.len() {
+        packet[i] = head[i];
+        i += 1;
+    }
+    packet
+};

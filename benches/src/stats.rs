@@ -1,0 +1,60 @@
+//! Medians and ratios of paired runs. The two sides take turns, so that a machine that slows down in
+//! between slows both.
+
+/// The middle value; `NaN` of nothing.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What two sides took in the same rounds.
+#[derive(Debug, Default)]
+pub(crate) struct Pairs {
+    ours: Vec<f64>,
+    peer: Vec<f64>,
+}
+
+impl Pairs {
+    /// Runs `rounds` rounds of both after one that does not count.
+    pub(crate) fn run<E>(
+        rounds: usize,
+        mut ours: impl FnMut() -> Result<f64, E>,
+        mut peer: impl FnMut() -> Result<f64, E>,
+    ) -> Result<Self, E> {
+        ours()?;
+        peer()?;
+        let mut pairs = Self::default();
+        for round in 0..rounds {
+            // Who goes first alternates.
+            if round % 2 == 0 {
+                pairs.ours.push(ours()?);
+                pairs.peer.push(peer()?);
+            } else {
+                pairs.peer.push(peer()?);
+                pairs.ours.push(ours()?);
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// The median of our side.
+    pub(crate) fn ours(&self) -> f64 {
+        median(self.ours.clone())
+    }
+
+    /// The median of the peer.
+    pub(crate) fn peer(&self) -> f64 {
+        median(self.peer.clone())
+    }
+
+    /// The median of the rounds' ratios, ours / peer.
+    pub(crate) fn ratio(&self) -> f64 {
+        median(
+            self.ours
+                .iter()
+                .zip(&self.peer)
+                .map(|(a, b)| a / b)
+                .collect(),
+        )
+    }
+}

@@ -1,0 +1,124 @@
+//! The benchmarks of `benches/`: prepares the objects and the C peers, runs the program, reads its figures.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::Figure;
+use crate::{
+    build_ebpf,
+    error::{Context as _, Result},
+    process,
+};
+
+/// The examples whose programs are measured.
+const EXAMPLES: [&str; 3] = ["xdp-hello", "xdp-log", "xdp-drop"];
+/// The C programs beside them.
+const PEERS: [&str; 2] = ["xdp_hello", "xdp_drop"];
+
+const WHY: &str = "for benchmarks against C and libbpf";
+
+/// Runs the benchmark called `name` of `benches/` as root.
+pub(super) fn run(name: &str) -> Result<Vec<Figure>> {
+    let folder = process::target_dir().join("bench-objects");
+    fs::create_dir_all(&folder).context(folder.display())?;
+    peers(&folder)?;
+    for example in EXAMPLES {
+        let object = build_ebpf::build(example, None)?;
+        let to = folder.join(example).with_extension("o");
+        fs::copy(&object, &to).context(object.display())?;
+    }
+    let program = bench("release", "aya-benches")?;
+    let loader = bench("small", "aya-load")?;
+    let to = folder.join("aya-load");
+    fs::copy(&loader, &to).context(loader.display())?;
+    let mut benches = process::as_root(&program.to_string_lossy())?;
+    let output = process::output(benches.arg(&folder).arg(name))?;
+    let mut figures = Vec::new();
+    for line in output.lines() {
+        match figure(line) {
+            Some(figure) => figures.push(figure),
+            None => println!("{line}"),
+        }
+    }
+    Ok(figures)
+}
+
+/// Builds a program of `benches/` and returns its path.
+fn bench(profile: &str, name: &str) -> Result<PathBuf> {
+    let mut cargo = process::cargo();
+    cargo.args(["build", "--quiet", "--package", "aya-benches"]);
+    process::run(cargo.args(["--profile", profile, "--bin", name]))?;
+    Ok(process::target_dir().join(profile).join(name))
+}
+
+/// Reads `figure`, what, value, unit and bar, with tabs between them.
+fn figure(line: &str) -> Option<Figure> {
+    let mut words = line.strip_prefix("figure\t")?.split('\t');
+    Some(Figure {
+        what: words.next()?.to_owned(),
+        value: words.next()?.parse().ok()?,
+        unit: words.next()?.to_owned(),
+        bar: words.next()?.parse().ok()?,
+    })
+}
+
+/// Compiles the C programs and the libbpf loader.
+fn peers(folder: &Path) -> Result<()> {
+    let clang = clang()?;
+    process::need("cc", "gcc", WHY)?;
+    if !Path::new("/usr/include/bpf/bpf_helpers.h").is_file() {
+        process::install_packages(&["libbpf-dev", "libc6-dev"], WHY)?;
+    }
+    let sources = process::workspace().join("benches/c");
+    for peer in PEERS {
+        let mut compile = Command::new(&clang);
+        compile
+            .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-c"])
+            .arg(format!(
+                "-I/usr/include/{}-linux-gnu",
+                std::env::consts::ARCH
+            ))
+            .arg(sources.join(format!("{peer}.bpf.c")))
+            .arg("-o")
+            .arg(folder.join(format!("{}.c.o", peer.replace('_', "-"))));
+        process::run(&mut compile)?;
+    }
+    let mut loader = Command::new("cc");
+    loader
+        .arg("-O2")
+        .arg(sources.join("load.c"))
+        .args(["-lbpf", "-o"])
+        .arg(folder.join("load"));
+    process::run(&mut loader)
+}
+
+/// The newest clang on the machine, or the one that its distribution has.
+fn clang() -> Result<PathBuf> {
+    let numbered = (14..=22).rev().map(|version| format!("clang-{version}"));
+    match numbered
+        .chain(["clang".into()])
+        .find_map(|name| process::find(&name))
+    {
+        Some(clang) => Ok(clang),
+        None => process::need("clang", "clang", WHY),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_figures() {
+        let read = figure("figure\tlogged packet\t1.25\tx\t1.1").unwrap();
+        assert_eq!(
+            (read.what.as_str(), read.value, read.unit.as_str(), read.bar),
+            ("logged packet", 1.25, "x", 1.1)
+        );
+        assert!(figure("ours 3 ns").is_none());
+        assert!(figure("figure\tlogged packet\tmuch").is_none());
+    }
+}
