@@ -18,25 +18,33 @@ fn build(mode: &'static str) -> &'static Result<PathBuf, String> {
     static DONOR: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     static NATIVE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let cell = if mode == "donor" { &DONOR } else { &NATIVE };
-    cell.get_or_init(|| {
-        let out = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(mode)
-            .join("build/programs/out");
-        std::fs::create_dir_all(&out).map_err(|error| error.to_string())?;
-        let this = std::env::current_exe().map_err(|error| error.to_string())?;
-        let output = Command::new(this)
-            .args(["--exact", "as_a_build_script", "--nocapture"])
-            .env("OUT_DIR", &out)
-            .env("AYA_EBPF_MODE", mode)
-            .env("RUST_BACKTRACE", "0")
-            .output()
-            .map_err(|error| error.to_string())?;
-        if output.status.success() {
-            Ok(out)
-        } else {
-            Err(text(&output))
-        }
-    })
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
+    cell.get_or_init(|| build_package(mode, "programs", Path::new(root)))
+}
+
+/// Builds one package in a child process, as its own build script; gives the directory of objects.
+fn build_package(mode: &str, name: &str, root: &Path) -> Result<PathBuf, String> {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(mode)
+        .join("build")
+        .join(name)
+        .join("out");
+    std::fs::create_dir_all(&out).map_err(|error| error.to_string())?;
+    let this = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new(this)
+        .args(["--exact", "as_a_build_script", "--nocapture"])
+        .env("OUT_DIR", &out)
+        .env("AYA_EBPF_MODE", mode)
+        .env("AYA_TEST_PACKAGE", name)
+        .env("AYA_TEST_ROOT", root)
+        .env("RUST_BACKTRACE", "0")
+        .output()
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        Ok(out)
+    } else {
+        Err(text(&output))
+    }
 }
 
 fn text(output: &Output) -> String {
@@ -50,13 +58,15 @@ fn text(output: &Output) -> String {
 /// What the child processes of [`build`] run; it does nothing in an ordinary run.
 #[test]
 fn as_a_build_script() {
-    if std::env::var_os("OUT_DIR").is_none() {
+    let (Ok(name), Ok(root)) = (
+        std::env::var("AYA_TEST_PACKAGE"),
+        std::env::var("AYA_TEST_ROOT"),
+    ) else {
         return;
-    }
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
+    };
     let package = aya_build::Package {
-        name: "programs",
-        root_dir: root,
+        name: &name,
+        root_dir: &root,
         ..Default::default()
     };
     if let Err(error) = aya_build::build_ebpf([package], aya_build::Toolchain::default()) {
@@ -273,4 +283,51 @@ fn objects_are_clean_in_donor_mode() {
 #[test]
 fn objects_are_clean_in_native_mode() {
     clean("objects_are_clean_in_native_mode", "native");
+}
+
+/// The examples' budgets: instruction slots of the program, bytes of the object.
+#[test]
+fn examples_keep_their_budgets() {
+    let test = "examples_keep_their_budgets";
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    if !examples.is_dir() {
+        skip(test, "no examples next to the crate");
+        return;
+    }
+    for (name, slots, size) in [
+        ("xdp-hello", 20, 6 << 10),
+        ("xdp-log", 60, 9 << 10),
+        ("xdp-drop", 65, 9 << 10),
+    ] {
+        let package = format!("{name}-ebpf");
+        let root = examples.join(name).join(&package);
+        let out = match build_package("donor", &package, &root) {
+            Ok(out) => out,
+            Err(reason) if reason.contains("none that works") => {
+                skip(test, "no toolchain for donor mode");
+                return;
+            }
+            Err(reason) => panic!("{name}: {reason}"),
+        };
+        let file = std::fs::read_dir(&out)
+            .expect("objects")
+            .flatten()
+            .next()
+            .expect("one object")
+            .path();
+        let bytes = std::fs::read(file).expect("an object");
+        let object = object::File::parse(bytes.as_slice()).expect("ELF");
+        let program = object.section_by_name("xdp").expect("a program");
+        assert!(
+            program.size() <= slots * 8,
+            "{name}: {} slots",
+            program.size() / 8
+        );
+        assert!(bytes.len() <= size, "{name}: {} bytes", bytes.len());
+        let log = object.section_by_name(".aya.log").expect("log descriptors");
+        let object::SectionFlags::Elf { sh_flags, .. } = log.flags() else {
+            panic!("ELF flags")
+        };
+        assert_eq!(sh_flags.0, 0, "{name}: the descriptors are not loaded");
+    }
 }

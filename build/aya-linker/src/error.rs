@@ -203,12 +203,14 @@ pub enum DiagnosticKind {
     RecursivePanic,
     /// A panic that can be reached.
     Panic,
+    /// More than the 512 bytes of eBPF's stack.
+    Stack,
     /// What LLVM's code generator refuses.
     Backend,
 }
 
 impl DiagnosticKind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::TooManyArguments,
         Self::FloatingPoint,
         Self::IndirectCall,
@@ -217,6 +219,7 @@ impl DiagnosticKind {
         Self::WideReturn,
         Self::RecursivePanic,
         Self::Panic,
+        Self::Stack,
         Self::Backend,
     ];
 
@@ -254,6 +257,10 @@ impl DiagnosticKind {
             Self::Panic => (
                 "a panic that can be reached",
                 "handle the case, or allow panics",
+            ),
+            Self::Stack => (
+                "more than 512 bytes on the stack",
+                "keep large values in a per-CPU array map",
             ),
             Self::Backend => (
                 "LLVM cannot translate this to eBPF",

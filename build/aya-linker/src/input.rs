@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use object::read::archive::ArchiveFile;
-use object::{Object, ObjectSection};
+use object::{Object, ObjectSection, SectionKind};
 
 use crate::Error;
 
@@ -63,9 +63,17 @@ fn collect(path: &Path, bytes: &[u8], modules: &mut Vec<Bitcode>) -> Result<(), 
     } else {
         let file = object::File::parse(bytes)
             .map_err(|_| bad("neither bitcode, archive nor object".to_owned()))?;
-        let section = file
-            .section_by_name(".llvmbc")
-            .ok_or_else(|| bad("no bitcode in it".to_owned()))?;
+        let Some(section) = file.section_by_name(".llvmbc") else {
+            // rustc adds an object that only names symbols
+            let has_code = file
+                .sections()
+                .any(|section| section.kind() == SectionKind::Text && section.size() > 0);
+            return if has_code {
+                Err(bad("no bitcode in it".to_owned()))
+            } else {
+                Ok(())
+            };
+        };
         let content = section.data().map_err(|error| bad(error.to_string()))?;
         modules.push(Bitcode {
             path: path.to_owned(),

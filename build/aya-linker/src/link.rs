@@ -26,7 +26,7 @@ pub fn link(inputs: &[PathBuf], output: &Path, options: &Options) -> Result<Repo
         None => Compiler::ask(&options.rustc)?.llvm()?,
     };
     let answer =
-        isolate::run(|| in_child(&modules, &library, options).encode()).map_err(Error::Crash)?;
+        isolate::run(|| in_child(&modules, &library, options).encode()).map_err(last_words)?;
     match Answer::decode(&answer).ok_or_else(|| Error::Crash("garbled answer".to_owned()))? {
         Answer::Unusable(reason) => Err(Error::LlvmUnusable {
             path: library,
@@ -162,30 +162,85 @@ fn compile(
     if reports.is_empty() {
         return Ok((object, lowered));
     }
-    Err(Failure::Program(
-        reports.iter().map(|report| backend(report)).collect(),
-    ))
+    Err(Failure::Program(findings(&reports)))
+}
+
+/// LLVM's errors, one a function and kind of trouble: it repeats itself for each instruction.
+fn findings(reports: &[String]) -> Vec<Diagnostic> {
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for new in reports.iter().map(|report| backend(report)) {
+        let same = |old: &&mut Diagnostic| old.function == new.function && old.detail == new.detail;
+        match found.iter_mut().find(same) {
+            None => found.push(new),
+            // line 0 is code that the compiler made
+            Some(old) if old.location.as_ref().is_none_or(|place| place.line == 0) => *old = new,
+            Some(_) => {}
+        }
+    }
+    found
 }
 
 /// LLVM's words: `<file>:<line>:<column>: in function <name> <type>: <what>`.
 fn backend(report: &str) -> Diagnostic {
     let (place, rest) = report.split_once(": in function ").unwrap_or(("", report));
     let function = rest.split([' ', ':']).next().unwrap_or_default();
+    let is_stack = rest.contains("BPF stack limit");
     let detail = rest.rsplit_once(": ").map_or(rest, |(_, detail)| detail);
-    let mut parts = place.rsplitn(3, ':');
-    let (_, line, file) = (parts.next(), parts.next(), parts.next());
-    let location = file
-        .zip(line.and_then(|line| line.parse().ok()))
-        .map(|(file, line)| Location {
-            file: file.to_owned(),
-            line,
-        });
     Diagnostic {
-        kind: DiagnosticKind::Backend,
+        kind: if is_stack {
+            DiagnosticKind::Stack
+        } else {
+            DiagnosticKind::Backend
+        },
         function: lower::demangle(function),
-        location,
-        detail: detail.trim().to_owned(),
+        location: place_of(place),
+        detail: if is_stack {
+            String::new()
+        } else {
+            detail.trim().to_owned()
+        },
     }
+}
+
+/// `<file>:<line>:<column>`.
+fn place_of(text: &str) -> Option<Location> {
+    let mut parts = text.rsplitn(3, ':');
+    let (_, line, file) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(Location {
+        file: file.to_owned(),
+        line: line.parse().ok()?,
+    })
+}
+
+/// LLVM's last words. Where it could not translate an operation they are
+/// `Cannot select: …, <place> @[ <place of the caller> @[ … ] ]`, further lines, and
+/// `In function: <name>`.
+fn last_words(text: String) -> Error {
+    let function = text
+        .lines()
+        .find_map(|line| line.strip_prefix("In function: "));
+    let (Some(function), Some(operation)) = (function, text.strip_prefix("Cannot select: ")) else {
+        return Error::Crash(text);
+    };
+    let operation = operation.lines().next().unwrap_or_default();
+    let places = operation.rsplit_once(", ").map_or("", |(_, places)| places);
+    let places: Vec<Location> = places
+        .split(['@', '[', ']', ' '])
+        .filter_map(place_of)
+        .collect();
+    let user = places
+        .iter()
+        .find(|place| !place.is_library())
+        .or(places.first());
+    Error::Program(vec![Diagnostic {
+        kind: DiagnosticKind::Backend,
+        function: lower::demangle(function.trim()),
+        location: user.cloned(),
+        detail: operation
+            .split_once(" = ")
+            .map_or(operation, |(_, what)| what)
+            .to_owned(),
+    }])
 }
 
 impl Answer {
@@ -303,4 +358,43 @@ fn decode_diagnostics<'a>(fields: &mut impl Iterator<Item = &'a [u8]>) -> Option
         });
     }
     Some(diagnostics)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_name_the_users_line() {
+        let text = "Cannot select: 0x1: i32,ch = AtomicLoadUMax<(load)> 0x2, Constant:i32<7>, \
+            library/core/src/sync/atomic.rs:4192:23 @[ main.rs:10:19 ]\n  0x2: more\nIn function: program";
+        let Error::Program(found) = last_words(text.to_owned()) else {
+            panic!("a finding")
+        };
+        let shown = found.first().map(ToString::to_string).unwrap_or_default();
+        assert!(shown.starts_with("program: main.rs:10: "), "{shown}");
+        assert!(matches!(last_words("bad".to_owned()), Error::Crash(_)));
+    }
+
+    #[test]
+    fn repeated_reports_are_one() {
+        let report = |line: u32| {
+            format!(
+                "a.rs:{line}:1: in function f i64 (ptr): Looks like the BPF stack limit is exceeded."
+            )
+        };
+        let found = findings(&[report(0), report(7), report(7)]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found
+                .first()
+                .and_then(|each| each.location.as_ref())
+                .map(|place| place.line),
+            Some(7)
+        );
+        assert_eq!(
+            found.first().map(|each| each.kind),
+            Some(DiagnosticKind::Stack)
+        );
+    }
 }

@@ -112,7 +112,7 @@ pub fn run(
 
 /// Defines tests that run with an object in both modes, on kernels since a version:
 ///
-/// ```ignore
+/// ```text
 /// in_both_modes! {
 ///     /// What must hold.
 ///     fn name(object: "binary", since 5.8) { … }

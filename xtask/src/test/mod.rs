@@ -59,9 +59,9 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     }
     if !kernels.is_empty() {
         println!("xtask: building the tests for guests");
-        let executables = executables()?;
+        let suite = Suite::build(filter.as_deref())?;
         for kernel in &kernels {
-            let counts = in_guest(kernel, &executables, filter.as_deref());
+            let counts = suite.run(kernel);
             results.push((format!("kernel {}", kernel.release), counts));
         }
     }
@@ -192,39 +192,60 @@ fn executables() -> Result<Vec<Executable>> {
     }
 }
 
-/// All integration tests on one kernel; what goes wrong with the guest is a failure among others.
-fn in_guest(kernel: &Kernel, executables: &[Executable], filter: Option<&str>) -> Counts {
-    println!("\nxtask: tests on kernel {}", kernel.release);
-    let mut spec = Spec {
-        limit: LIMIT,
-        ..Spec::default()
-    };
-    for Executable { name, file } in executables {
-        let path = format!("tests/{name}");
-        // One test at a time: some count what the whole kernel holds.
-        let words = [format!("/{path}"), "--test-threads=1".to_owned()];
-        let words = words.into_iter().chain(filter.map(str::to_owned)).collect();
-        spec.files.push(GuestFile {
-            path,
-            source: file.clone(),
-        });
-        spec.commands.push(GuestCommand {
-            words,
-            ..GuestCommand::default()
-        });
-    }
-    let mut tally = Tally::new(Some(kernel.version()));
-    let ran = spec.run(kernel, &mut |event| match event {
-        Event::Begin(number) => println!("\n{} on {}", executables[number].name, kernel.series),
-        Event::Output(bytes) => {
-            process::print(bytes);
-            tally.feed(bytes);
+/// What guests run, the same on every kernel: the integration tests, and the demo.
+struct Suite {
+    /// A name for each command.
+    names: Vec<String>,
+    spec: Spec,
+}
+
+const DEMO: &str = "demo";
+
+impl Suite {
+    fn build(filter: Option<&str>) -> Result<Self> {
+        let mut names = Vec::new();
+        let mut spec = Spec {
+            limit: LIMIT,
+            ..Spec::default()
+        };
+        for (number, Executable { name, file }) in executables()?.into_iter().enumerate() {
+            // Packages may have tests of the same name.
+            let path = format!("tests/{number}-{name}");
+            // One test at a time: some count what the whole kernel holds.
+            let words = [format!("/{path}"), "--test-threads=1".to_owned()];
+            let words = words.into_iter().chain(filter.map(str::to_owned)).collect();
+            spec.files.push(GuestFile { path, source: file });
+            spec.commands.push(GuestCommand {
+                words,
+                ..GuestCommand::default()
+            });
+            names.push(name);
         }
-        Event::End(number, code) => tally.ended(&executables[number].name, code),
-        Event::Trouble(text) => tally.fail(text),
-    });
-    if let Err(error) = ran {
-        tally.fail(error);
+        if filter.is_none_or(|filter| DEMO.contains(filter)) {
+            spec.add_demo()?;
+            names.push(DEMO.to_owned());
+        }
+        Ok(Self { names, spec })
     }
-    tally.counts()
+
+    /// All of it on one kernel; what goes wrong with the guest is a failure among others.
+    fn run(&self, kernel: &Kernel) -> Counts {
+        println!("\nxtask: tests on kernel {}", kernel.release);
+        let name = |number: usize| self.names.get(number).map_or("?", String::as_str);
+        let mut tally = Tally::new(Some(kernel.version()));
+        let ran = self.spec.run(kernel, &mut |event| match event {
+            Event::Begin(number) => println!("\n{} on {}", name(number), kernel.series),
+            Event::Output(bytes) => {
+                process::print(bytes);
+                tally.feed(bytes);
+            }
+            Event::End(number, code) if name(number) == DEMO => tally.verdict(DEMO, code),
+            Event::End(number, code) => tally.ended(name(number), code),
+            Event::Trouble(text) => tally.fail(text),
+        });
+        if let Err(error) = ran {
+            tally.fail(error);
+        }
+        tally.counts()
+    }
 }

@@ -80,6 +80,14 @@ impl Tally {
         self.reported = 0;
     }
 
+    /// Takes note of the end of a command that is one test, with its exit code as the result.
+    pub(crate) fn verdict(&mut self, name: &str, code: i32) {
+        match code {
+            0 => self.counts.passed += 1,
+            _ => self.ended(name, code),
+        }
+    }
+
     /// Counts a failure that no test reported.
     pub(crate) fn fail(&mut self, what: impl fmt::Display) {
         println!("FAILED: {what}");

@@ -2,7 +2,7 @@
 
 use super::wide::{ARGUMENTS, argument_registers, has_wide_result};
 use super::{Failure, demangle, panics};
-use crate::error::{Diagnostic, DiagnosticKind};
+use crate::error::{Diagnostic, DiagnosticKind, Location};
 use crate::llvm::{Kind, Session, TypeKind, Value};
 
 /// Formatting: core's, by the path of the function.
@@ -50,7 +50,10 @@ pub(super) fn run(session: &Session) -> Result<(), Failure> {
     let formats = found
         .iter()
         .any(|each| each.kind == DiagnosticKind::Formatting);
-    found.retain(|each| !(formats && is_library(&each.function)));
+    let in_library = |each: &Diagnostic| {
+        is_library(&each.function) || each.location.as_ref().is_some_and(Location::is_library)
+    };
+    found.retain(|each| !(formats && in_library(each)));
     let mut told: Vec<Diagnostic> = Vec::new();
     for each in found {
         let same = |other: &Diagnostic| {

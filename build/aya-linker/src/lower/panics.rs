@@ -118,7 +118,8 @@ pub(super) fn mark(session: &Session) {
     let mut pending = vec![marker];
     while let Some(function) = pending.pop() {
         for caller in callers(function) {
-            if !is_program(caller) && seen.insert(caller) {
+            // the logger stays a function of its own: it is called for every panic
+            if !is_program(caller) && caller.name() != LOGGER && seen.insert(caller) {
                 force_inline(session, caller);
                 pending.push(caller);
             }
@@ -165,7 +166,7 @@ pub(super) fn leave(
             found.push(diagnostic(DiagnosticKind::Panic));
         }
         let builder = session.instead_of_rest(site);
-        if let (Some(logger), Some(place)) = (logger, place) {
+        if let (Some(logger), Some(place)) = (logger.filter(|logger| *logger != function), place) {
             let key = (place.file.clone(), place.line);
             let id = *ids.entry(key).or_insert_with(|| log.add_panic(&place));
             builder.call(logger, &[session.int_type(64).constant(id)]);
@@ -226,6 +227,9 @@ fn build_return(builder: &Builder, ty: Type, value: i64) {
 fn safe_value(function: Value) -> Option<i64> {
     if is_program(function) {
         return Some(match_section(&function.section()).map_or(0, |found| found.safe()));
+    }
+    if function.name() == LOGGER {
+        return Some(0);
     }
     let passed_to: Vec<Value> = function
         .users()

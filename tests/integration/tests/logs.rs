@@ -1,0 +1,71 @@
+//! Logging: levels, targets, places, and every sort of value.
+
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{TestRun as _, TestRunOptions},
+};
+use aya_log::EbpfLogger;
+use aya_tests::{Message, Recorder, TestResult, frame, in_both_modes, xdp};
+use log::Level;
+
+/// Runs a program once and returns what it logged.
+fn logged(loader: &mut EbpfLoader<'_>, object: &[u8], program: &str) -> TestResult<Vec<Message>> {
+    let mut ebpf: Ebpf = loader.load(object)?;
+    let recorder = Recorder::default();
+    let mut logger = EbpfLogger::init_with_logger(&mut ebpf, recorder.clone())?;
+    let program = xdp(&mut ebpf, program)?;
+    program.load()?;
+    let packet = frame(&aya_netlab::udp_packet(
+        [1, 1, 1, 1].into(),
+        1,
+        2,
+        b"payload",
+    ));
+    program.test_run(TestRunOptions {
+        data_in: Some(&packet),
+        ..TestRunOptions::default()
+    })?;
+    logger.flush();
+    Ok(recorder.take())
+}
+
+in_both_modes! {
+    /// Each level arrives as itself, with target and place.
+    fn levels(object: "logs", since 5, 8) {
+        let messages = logged(&mut EbpfLoader::new(), object, "levels")?;
+        let levels: Vec<_> = messages.iter().map(|message| message.level).collect();
+        assert_eq!(levels, [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace]);
+        let targets: Vec<_> = messages.iter().map(|message| message.target.as_str()).collect();
+        assert_eq!(targets, ["logs", "logs", "elsewhere", "logs", "logs"]);
+        assert!(messages.iter().all(|message| message.file.ends_with("logs.rs")), "{messages:?}");
+        assert!(messages.windows(2).all(|pair| pair[0].line < pair[1].line), "{messages:?}");
+        Ok(())
+    }
+
+    /// Levels beyond the one set at load are not sent.
+    fn a_level_is_set_at_load(object: "logs", since 5, 8) {
+        let level = aya_log::Level::Warn as u8;
+        let mut loader = EbpfLoader::new();
+        loader.override_global(aya_log::LEVEL, &level, true);
+        let messages = logged(&mut loader, object, "levels")?;
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        Ok(())
+    }
+
+    /// Every hint and type.
+    fn values(object: "logs", since 5, 8) {
+        let messages = logged(&mut EbpfLoader::new(), object, "values")?;
+        let texts: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "49 -2 3 -4",
+                "abc DEF true",
+                "1.1.1.1 2001:db8::1",
+                "02:00:00:00:00:ab 02:00:00:00:00:CD",
+                "text and 6279746573",
+            ]
+        );
+        Ok(())
+    }
+}
