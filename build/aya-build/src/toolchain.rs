@@ -208,3 +208,31 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
         .success()
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_comes_with_its_fix() {
+        let nowhere = in_directory(Path::new("/nowhere"), "x");
+        assert_eq!(
+            try_candidate(&nowhere, Mode::Donor, false).err().as_deref(),
+            Some("no rustc there")
+        );
+        let mut own = in_directory(Path::new("/nowhere"), "own");
+        own.rustc = PathBuf::from("rustc");
+        own.name = Some("mine".to_owned());
+        let big = try_candidate(&own, Mode::Donor, true)
+            .err()
+            .unwrap_or_default();
+        assert!(big.contains("AYA_EBPF_MODE=native"), "{big}");
+        // with or without the component: either it works, or the fix names it
+        if let Err(reason) = try_candidate(&own, Mode::Native, false) {
+            assert!(
+                reason.contains("`rustup component add rust-src --toolchain mine`"),
+                "{reason}"
+            );
+        }
+    }
+}
