@@ -21,14 +21,18 @@ const NOT_HERE: i32 = 3;
 
 const LIMIT: Duration = Duration::from_secs(180);
 
-pub(crate) fn run(args: Args) -> Result<()> {
+pub(crate) fn run(mut args: Args) -> Result<()> {
+    let kernel: Option<String> = args.take_value("--kernel")?;
     args.finish()?;
+    if let Some(kernel) = kernel {
+        return in_guest(&kernel);
+    }
     let why = match on_this_machine()? {
         Outcome::Ran => return Ok(()),
         Outcome::NotHere(why) => why,
     };
     println!("xtask: {why}: running the demo in a virtual machine instead");
-    in_guest()
+    in_guest(test::DEFAULT_KERNEL)
 }
 
 enum Outcome {
@@ -66,8 +70,8 @@ fn on_this_machine() -> Result<Outcome> {
     }
 }
 
-fn in_guest() -> Result<()> {
-    let kernel = Kernel::get(test::DEFAULT_KERNEL)?;
+fn in_guest(kernel: &str) -> Result<()> {
+    let kernel = Kernel::get(kernel)?;
     println!("xtask: building {EXAMPLE} and what runs it, linked statically");
     let mut spec = Spec {
         limit: LIMIT,

@@ -47,7 +47,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "demo",
-        usage: "",
+        usage: "[--kernel V]",
         about: "an XDP firewall drops the packets of one address and logs every decision",
         run: demo::run,
     },
