@@ -14,25 +14,46 @@ use std::{
 
 use aya_build::{Package, Toolchain};
 
-const EBPF: &str = "aya-tests-ebpf";
-const BINARIES: &[&str] = &["digest", "logs", "panics", "xdp"];
+/// Packages, where they are, and their binaries.
+const PACKAGES: &[(&str, &str, &[&str])] = &[
+    (
+        "aya-tests-ebpf",
+        "../ebpf",
+        &["digest", "logs", "panics", "xdp"],
+    ),
+    (
+        "xdp-hello-ebpf",
+        "../../examples/xdp-hello/xdp-hello-ebpf",
+        &["xdp-hello-ebpf"],
+    ),
+    (
+        "xdp-log-ebpf",
+        "../../examples/xdp-log/xdp-log-ebpf",
+        &["xdp-log-ebpf"],
+    ),
+    (
+        "xdp-drop-ebpf",
+        "../../examples/xdp-drop/xdp-drop-ebpf",
+        &["xdp-drop-ebpf"],
+    ),
+];
 const MODES: &[&str] = &["donor", "native"];
 const CHILD: &str = "AYA_TESTS_BUILD";
 
 fn main() -> Result<(), Box<dyn Error>> {
     if env::var_os(CHILD).is_some() {
-        let package = Package {
-            name: EBPF,
-            root_dir: "../ebpf",
+        let packages = PACKAGES.iter().map(|&(name, root_dir, _)| Package {
+            name,
+            root_dir,
             ..Package::default()
-        };
-        return Ok(aya_build::build_ebpf([package], Toolchain::default())?);
+        });
+        return Ok(aya_build::build_ebpf(packages, Toolchain::default())?);
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let mut table = String::new();
     for mode in MODES {
         if build(mode, &out)? {
-            for binary in BINARIES {
+            for binary in PACKAGES.iter().flat_map(|package| package.2) {
                 let path = out.join(mode).join(binary);
                 fs::rename(out.join(binary), &path)?;
                 table +=
@@ -58,7 +79,7 @@ fn build(mode: &str, out: &Path) -> Result<bool, Box<dyn Error>> {
         return Ok(true);
     }
     // The package's name begins what is wrong with the programs; else there is no toolchain.
-    if errors.contains(EBPF) {
+    if PACKAGES.iter().any(|package| errors.contains(package.0)) {
         print!("{said}");
         return Err(format!("{mode} mode: {errors}").into());
     }

@@ -34,6 +34,14 @@ pub fn object(mode: &str, name: &str) -> Option<&'static [u8]> {
         .map(|row| row.2)
 }
 
+/// The names of all objects that this build has in a mode.
+pub fn objects(mode: &str) -> impl Iterator<Item = &'static str> {
+    OBJECTS
+        .iter()
+        .filter(move |row| row.0 == mode)
+        .map(|row| row.1)
+}
+
 /// Says that a test does not run, past libtest's capture.
 ///
 /// # Errors
