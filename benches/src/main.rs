@@ -14,8 +14,11 @@ use std::{env, error::Error, path::PathBuf, process::ExitCode};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// One benchmark: its name and what runs it.
-const BENCHES: &[(&str, fn(&Objects) -> Result<()>)] = &[
+/// What runs a benchmark.
+type Run = fn(&Objects) -> Result<()>;
+
+/// The benchmarks by name.
+const BENCHES: &[(&str, Run)] = &[
     ("ebpf", ebpf::run),
     ("packet", packet::run),
     ("record", record::run),

@@ -11,7 +11,7 @@
 //! emit     generated object → final object: BTF made legal and small, DWARF and waste removed
 //! ```
 //!
-//! [`link`] runs them.
+//! [`link()`] runs them.
 #![deny(unsafe_code)]
 
 pub mod cli;

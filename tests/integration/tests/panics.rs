@@ -27,7 +27,7 @@ fn panics(object: &[u8], name: &str, marker: &str) -> TestResult {
     xdp(&mut ebpf, name)?.load()?;
     assert_eq!(order(&mut ebpf, name, 0)?, XDP_PASS);
     logger.flush();
-    recorder.take();
+    let _before = recorder.take();
 
     assert_eq!(order(&mut ebpf, name, 200)?, XDP_ABORTED);
     logger.flush();

@@ -3,7 +3,7 @@
 //! This module is the only one of the crate with `unsafe` code. Its rule: handles ([`Value`],
 //! [`Block`], [`Type`], [`Meta`]) are made only by the functions here, out of the one module of a
 //! [`Session`], which is never freed: it lives as long as its process, and that is a short-lived
-//! child (see [`isolate`](self::isolate)). Whoever erases a value gives its handle up; the stages of
+//! child (see [`isolate`]). Whoever erases a value gives its handle up; the stages of
 //! [`lower`](crate::lower) collect handles before they erase, and erase each one once.
 #![allow(unsafe_code)]
 
