@@ -179,7 +179,10 @@ pub(crate) fn compile(
     command.env("CARGO_ENCODED_RUSTFLAGS", crate::rustc_flags().join("\x1f"));
     command
         .arg("--")
-        .arg(format!("--emit=llvm-bc={}", bitcode.display()));
+        .arg(format!("--emit=llvm-bc={}", bitcode.display()))
+        // what cargo takes for the program is bitcode too: no code for the host is generated, which
+        // would be wasted, and refused where a function has the name of its own section
+        .arg("-Clinker-plugin-lto");
     let output = run(&mut command)?;
     let messages = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {

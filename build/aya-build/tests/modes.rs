@@ -184,6 +184,7 @@ fn panics_leave(test: &str, mode: &'static str) {
         ("unwrap_none", 3, 9, 2, ABORTED),
         ("overflow", 3, 9, 2, ABORTED),
         ("slice", 3, 9, 2, ABORTED),
+        ("xdp", 3, 9, 2, 1),
     ] {
         assert!(loaded.has_btf(program), "{program}");
         assert_eq!(loaded.run(program, &packet(&[good, 7])), fine, "{program}");
@@ -212,6 +213,7 @@ fn arithmetic(test: &str, mode: &'static str) {
     };
     let packet = packet(&[0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210]);
     for program in ["multiply", "divide", "overflow", "wide_results"] {
+        assert!(loaded.has_btf(program), "{program}");
         assert_eq!(loaded.run(program, &packet), 2, "{program}");
     }
 }
@@ -234,6 +236,7 @@ fn memory(test: &str, mode: &'static str) {
         return;
     };
     for program in ["fills", "copies", "shifts", "stack"] {
+        assert!(loaded.has_btf(program), "{program}");
         assert_eq!(loaded.run(program, &packet(&[100])), 2, "{program}");
     }
 }

@@ -45,6 +45,7 @@ fn bitcode(test: &str, source: &str) -> Option<PathBuf> {
             "-Cdebuginfo=2",
             "-Clinker=true",
             "-Cno-prepopulate-passes",
+            "-Clinker-plugin-lto",
         ])
         .args(["--emit=link,llvm-bc=main.bc", "main.rs"])
         .output()

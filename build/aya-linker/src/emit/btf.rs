@@ -12,6 +12,8 @@ use aya_obj::btf::{
     TypeId,
 };
 
+use crate::lower::original;
+
 /// The kernel's limit for names of the older versions, `KSYM_NAME_LEN`, with its zero.
 const LONGEST: usize = 127;
 
@@ -181,9 +183,11 @@ fn or_word(ty: &mut TypeId, word: TypeId) {
 
 /// The name as an identifier of C.
 fn legal(btf: &mut Btf, name: Name) -> Name {
-    let text = btf.name(name);
+    let given = btf.name(name);
+    let text = original(given);
     match identifier(text) {
         Some(new) => btf.intern(&new),
+        None if text != given => btf.intern(&text.to_owned()),
         None => name,
     }
 }

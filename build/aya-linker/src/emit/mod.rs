@@ -14,6 +14,7 @@ use object::{
 };
 
 use crate::Error;
+use crate::lower::original;
 
 /// The section with the log descriptors, which user space alone reads.
 const LOG: &str = ".aya.log";
@@ -202,7 +203,7 @@ fn copy_symbols(
 ) -> Result<HashMap<SymbolIndex, SymbolId>, Error> {
     let mut symbols = HashMap::new();
     for symbol in input.symbols() {
-        let name = symbol.name_bytes().map_err(bad)?;
+        let name = original(symbol.name().map_err(bad)?);
         let section = match symbol.section_index() {
             Some(index) => sections.get(&index).map(|&id| SymbolSection::Section(id)),
             None => symbol.is_undefined().then_some(SymbolSection::Undefined),
@@ -210,7 +211,7 @@ fn copy_symbols(
         // sections have symbols where a relocation needs one; constants without a name of the user's
         // are reached by their section
         let is_data = symbol.kind() == SymbolKind::Data && symbol.is_local();
-        let is_named = !name.is_empty() && !name.starts_with(b".L") && !is_data;
+        let is_named = !name.is_empty() && !name.starts_with(".L") && !is_data;
         let is_own = !matches!(symbol.kind(), SymbolKind::Section | SymbolKind::File);
         let (Some(section), true) = (section, is_named && is_own) else {
             continue;
@@ -220,7 +221,7 @@ fn copy_symbols(
             _ => SymbolFlags::None,
         };
         let copy = write::Symbol {
-            name: name.to_vec(),
+            name: name.into(),
             value: symbol.address(),
             size: symbol.size(),
             kind: symbol.kind(),

@@ -14,6 +14,7 @@
 //! arithmetic    128-bit and overflow-checked multiplication and division
 //! check         what eBPF cannot do
 //! packet        whole loads of packet data
+//! names         no symbol has a section's name
 //! ```
 
 mod arithmetic;
@@ -33,7 +34,7 @@ use crate::Options;
 use crate::error::Diagnostic;
 use crate::llvm::{Linkage, Session, Value};
 
-pub(crate) use names::demangle;
+pub(crate) use names::{demangle, original};
 
 /// What lowering found out, besides the module itself.
 #[derive(Default)]
@@ -117,5 +118,6 @@ pub(crate) fn lower(
         .map_err(stage("cleaning up"))?;
     check::run(session)?;
     packet::run(session, &arch);
+    names::keep_apart(session);
     Ok(lowered)
 }

@@ -80,7 +80,8 @@ macro_rules! object {
     ($($handler:tt)*) => {
         #[unsafe(no_mangle)]
         #[unsafe(link_section = "license")]
-        pub static LICENSE: [u8; 4] = *b"GPL\0";
+        #[allow(non_upper_case_globals)]
+        pub static license: [u8; 4] = *b"GPL\0";
 
         #[panic_handler]
         fn panic(_info: &core::panic::PanicInfo) -> ! {

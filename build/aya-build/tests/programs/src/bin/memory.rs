@@ -15,10 +15,12 @@ pub struct Block {
 
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "maps")]
-pub static BLOCKS: Map<u32, Block> = Map::new(2, 4);
+#[allow(non_upper_case_globals)]
+pub static maps: Map<u32, Block> = Map::new(2, 4);
 
+// The map has the name of its section.
 fn blocks<'a>() -> Option<(&'a mut Block, &'a mut Block)> {
-    Some((BLOCKS.get(&0)?, BLOCKS.get(&1)?))
+    Some((maps.get(&0)?, maps.get(&1)?))
 }
 
 fn fill(context: *mut Context) -> Option<bool> {

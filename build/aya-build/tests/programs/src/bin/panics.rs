@@ -46,3 +46,8 @@ program!(slice, "xdp", |context| {
     let end = (word(context, 0) & 15) as usize;
     if values[..end].len() == end { 2 } else { 1 }
 });
+
+// LLVM would take the name for the section's.
+program!(xdp, "xdp", |context| {
+    if word(context, 0) == 3 { 2 } else { 1 }
+});
