@@ -11,7 +11,7 @@ use object::{
     read::elf::{FileHeader, Rel as _, SectionHeader as _, Sym as _},
 };
 
-use crate::{btf::usize_of, error::Error};
+use crate::{btf::usize_of, error::Error, order::sort_by_number};
 
 /// The longest name of a section: every program and function in it repeats it.
 const NAME_LIMIT: usize = 512;
@@ -200,9 +200,7 @@ impl<'a> Elf<'a> {
             }
         }
         for section in &mut sections {
-            section
-                .relocations
-                .sort_by_key(|relocation| relocation.offset);
+            sort_by_number(&mut section.relocations, |relocation| relocation.offset);
         }
 
         Ok(Self {

@@ -10,6 +10,7 @@ mod configure;
 mod elf;
 mod error;
 mod link;
+mod order;
 mod parse;
 mod shim;
 pub mod spec;

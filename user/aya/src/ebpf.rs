@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use aya_obj::spec::GlobalSpec;
+
 use crate::{
     error::EbpfError,
     loader::EbpfLoader,
@@ -33,16 +35,9 @@ pub struct Ebpf {
     pub(crate) programs: BTreeMap<String, Program>,
     /// What the object holds for user space: sections that are not loaded into the kernel.
     pub(crate) sections: BTreeMap<String, Vec<u8>>,
-    pub(crate) globals: BTreeMap<String, Global>,
-}
-
-/// Where a global variable is.
-#[derive(Debug)]
-pub(crate) struct Global {
-    /// The map that holds its section.
-    pub(crate) map: String,
-    pub(crate) offset: u32,
-    pub(crate) size: u32,
+    pub(crate) globals: BTreeMap<String, GlobalSpec>,
+    /// In the object's order, by which `globals` name their maps.
+    pub(crate) map_names: Vec<String>,
 }
 
 impl Ebpf {
@@ -137,7 +132,8 @@ impl Ebpf {
     /// variable, or the map of its section was taken.
     pub fn global(&self, name: &str) -> Option<GlobalVariable> {
         let global = self.globals.get(name)?;
-        let map = self.maps.get(&global.map)?.data();
+        let map = self.map_names.get(usize::try_from(global.map.0).ok()?)?;
+        let map = self.maps.get(map)?.data();
         Some(GlobalVariable {
             name: name.to_owned(),
             map: map.fd().try_clone().ok()?,

@@ -33,7 +33,7 @@ use aya_uapi::{
 
 use crate::{
     btf::HOST,
-    ebpf::{self, Ebpf},
+    ebpf::Ebpf,
     error::EbpfError,
     features::{Feature, Features},
     loader::EbpfLoader,
@@ -177,28 +177,18 @@ impl Created {
                 None => log::warn!("program `{name}`: no handle for its type, so it is left out"),
             }
         }
-        let names: Vec<_> = self
-            .object
-            .maps
-            .iter()
-            .map(|spec| spec.name.clone())
-            .collect();
-        let globals = self
-            .object
-            .globals
-            .into_iter()
-            .filter_map(|(name, global)| {
-                let map = names.get(usize::try_from(global.map.0).ok()?)?.clone();
-                let (offset, size) = (global.offset, global.size);
-                Some((name, ebpf::Global { map, offset, size }))
-            });
-        let maps = names.iter().cloned().zip(self.maps);
-        let maps = maps.map(|(name, data)| Ok((name, Map::from_map_data(data)?)));
+        let mut maps = BTreeMap::new();
+        let mut map_names = Vec::with_capacity(self.maps.len());
+        for (spec, data) in self.object.maps.into_iter().zip(self.maps) {
+            map_names.push(spec.name.clone());
+            maps.insert(spec.name, Map::from_map_data(data)?);
+        }
         Ok(Ebpf {
-            maps: maps.collect::<Result<_, MapError>>()?,
+            maps,
             programs,
             sections: self.object.kept,
-            globals: globals.collect(),
+            globals: self.object.globals,
+            map_names,
         })
     }
 }

@@ -9,6 +9,7 @@ use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 use super::{
     Btf, DatasecVar, FuncLinkage, IntEncoding, Kind, Member, Name, Struct, Type, TypeId, VarLinkage,
 };
+use crate::order::sort_by_number;
 
 /// What the kernel knows of BTF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +168,7 @@ impl Btf {
                 _ => false,
             })
             .collect();
-        vars.sort_by_key(|var| var.offset);
+        sort_by_number(&mut vars, |var| var.offset.into());
         if features.datasec && size != 0 {
             return Kind::Datasec { size, vars };
         }
@@ -204,14 +205,12 @@ impl Btf {
 
     /// Gives the unnamed parameters of functions names, which the kernel insists on.
     fn name_parameters(&mut self) {
-        let protos: BTreeSet<TypeId> = self
-            .types
-            .iter()
-            .filter_map(|ty| match ty.kind {
-                Kind::Func { proto, .. } => Some(proto),
-                _ => None,
-            })
-            .collect();
+        let mut protos = BTreeSet::new();
+        for ty in &self.types {
+            if let Kind::Func { proto, .. } = ty.kind {
+                protos.insert(proto);
+            }
+        }
         for proto in protos {
             let Some(Kind::FuncProto { ret, params }) = self.get(proto).map(|ty| &ty.kind) else {
                 continue;

@@ -10,6 +10,7 @@ use crate::{
     Error, ObjectSpec,
     btf::{BtfExt, SectionRecords, usize_of},
     elf::{Relocation, Section, SectionKind, Symbol, SymbolKind},
+    order::{by_name, sort_by_number},
     spec::{Function, FunctionKey, Instruction, Line, ProgramSpec, Reloc, Warning},
 };
 
@@ -25,7 +26,6 @@ impl Parser<'_> {
                 self.programs(index, section);
             }
         }
-        self.spec.programs.sort_by_key(|program| program.function);
         for (index, section) in self.elf.sections.iter().enumerate() {
             if section.kind == SectionKind::Code && is_loaded(section) {
                 for relocation in &section.relocations {
@@ -43,9 +43,15 @@ impl Parser<'_> {
             .symbols_in(section)
             .filter(|symbol| symbol.kind == SymbolKind::Function)
             .collect();
-        symbols.sort_by_key(|symbol| (symbol.offset, !symbol.global));
+        sort_by_number(&mut symbols, |symbol| symbol.offset);
         // Two names for one function: the first, a global one if there is one, counts.
-        symbols.dedup_by_key(|symbol| symbol.offset);
+        symbols.dedup_by(|next, kept| {
+            let same = next.offset == kept.offset;
+            if same && next.global && !kept.global {
+                *kept = *next;
+            }
+            same
+        });
         let mut ends = symbols.iter().skip(1).map(|symbol| symbol.offset);
         for symbol in &symbols {
             let limit = ends.next().unwrap_or(section.size);
@@ -100,10 +106,14 @@ impl Parser<'_> {
             });
         };
         let before = self.spec.programs.len();
-        for symbol in self.elf.symbols_in(section) {
-            if symbol.kind != SymbolKind::Function || !symbol.global || symbol.name.is_empty() {
-                continue;
-            }
+        let mut symbols: Vec<_> = self
+            .elf
+            .symbols_in(section)
+            .filter(|symbol| symbol.kind == SymbolKind::Function)
+            .filter(|symbol| symbol.global && !symbol.name.is_empty())
+            .collect();
+        sort_by_number(&mut symbols, |symbol| symbol.offset);
+        for symbol in symbols {
             self.spec.programs.push(ProgramSpec {
                 name: symbol.name.to_owned(),
                 section: section.name.to_owned(),
@@ -288,15 +298,12 @@ impl Parser<'_> {
     /// Hands the records of `.BTF.ext` to the functions that they are about. Records about code that
     /// is not there (any more) are dropped.
     pub(super) fn instruction_info(&mut self, ext: &BtfExt) {
-        let sections: BTreeMap<&str, u32> = self
-            .elf
-            .sections
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(|(_, section)| section.kind == SectionKind::Code)
-            .map(|(index, section)| (section.name, number(index)))
-            .collect();
+        let sections = self.elf.sections.iter().enumerate().rev();
+        let sections = by_name(
+            sections
+                .filter(|(_, section)| section.kind == SectionKind::Code)
+                .map(|(index, section)| (section.name, number(index))),
+        );
         self.each(&sections, &ext.func_info, |record| record.offset, {
             |function, slot, _, record| {
                 if slot == 0 {
@@ -322,7 +329,7 @@ impl Parser<'_> {
             function.ty = function
                 .ty
                 .filter(|ty| btf.is_some_and(|btf| btf.is_typed_func(*ty)));
-            function.lines.sort_by_key(|line| line.insn);
+            sort_by_number(&mut function.lines, |line| line.insn.into());
             function.lines.dedup_by_key(|line| line.insn);
         }
     }

@@ -1,14 +1,15 @@
 //! Data sections, global variables, and what the kernel defines.
 
-use alloc::{borrow::ToOwned, collections::BTreeMap, string::String, vec::Vec};
+use alloc::{borrow::ToOwned, collections::BTreeMap, vec::Vec};
 
 use aya_uapi::{MapType, bindings::BPF_F_RDONLY_PROG};
 
-use super::{Parser, is_family, is_loaded};
+use super::{Parser, is_family, is_loaded, number};
 use crate::{
     Error,
-    btf::{Btf, Kind, Type, TypeId, VarLinkage},
+    btf::{Btf, Kind, Type, TypeId, VarLinkage, usize_of},
     elf::{SectionKind, SymbolKind},
+    order::{by_name, sort_by_number},
     spec::{ExternId, ExternKind, ExternSpec, GlobalSpec, MapSpec, Warning},
 };
 
@@ -23,7 +24,17 @@ impl Parser<'_> {
     /// Makes a map of every data section, and keeps the sections for user space.
     pub(super) fn data_sections(&mut self) -> Result<(), Error> {
         self.fill_in_datasecs();
-        let types = datasecs(self.spec.btf.as_ref());
+        let btf = self.spec.btf.take();
+        let result = self.data_sections_of(btf.as_ref());
+        self.spec.btf = btf;
+        result
+    }
+
+    fn data_sections_of(&mut self, btf: Option<&Btf>) -> Result<(), Error> {
+        let types = types_by_name(btf, |id, kind| match kind {
+            Kind::Datasec { .. } => Some(id),
+            _ => None,
+        });
         for (index, section) in self.elf.sections.iter().enumerate() {
             let name = section.name;
             if name.starts_with(".aya.") {
@@ -56,10 +67,10 @@ impl Parser<'_> {
                 });
             }
             // A second section of the same name is not what the types describe.
-            let described = types
-                .get(name)
-                .filter(|(size, _)| u64::from(*size) == section.size);
-            let value_type = described.map(|(_, id)| *id);
+            let value_type = types.get(name).copied().map(TypeId).filter(|id| {
+                let kind = btf.and_then(|btf| btf.get(*id)).map(|ty| &ty.kind);
+                matches!(kind, Some(Kind::Datasec { size, .. }) if u64::from(*size) == section.size)
+            });
             let map = MapSpec {
                 key_size: 4,
                 value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
@@ -78,7 +89,10 @@ impl Parser<'_> {
 
     /// Finds the named variables of data sections.
     pub(super) fn globals(&mut self) {
-        let types = variable_types(self.spec.btf.as_ref());
+        let types = types_by_name(self.spec.btf.as_ref(), |_, kind| match kind {
+            Kind::Var { ty, .. } => Some(*ty),
+            _ => None,
+        });
         for (&index, &map) in &self.data_maps {
             let Some(section) = self.elf.sections.get(index) else {
                 continue;
@@ -100,7 +114,11 @@ impl Parser<'_> {
                     map,
                     offset,
                     size,
-                    ty: types.get(symbol.name).copied().unwrap_or_default(),
+                    ty: types
+                        .get(symbol.name)
+                        .copied()
+                        .map(TypeId)
+                        .unwrap_or_default(),
                 };
                 if symbol.global {
                     self.spec.globals.insert(symbol.name.to_owned(), global);
@@ -119,21 +137,15 @@ impl Parser<'_> {
         let Some(btf) = &mut self.spec.btf else {
             return;
         };
-        let sections: BTreeMap<&str, usize> = self
-            .elf
-            .sections
-            .iter()
-            .enumerate()
-            .rev()
-            .map(|(index, section)| (section.name, index))
-            .collect();
+        let sections = self.elf.sections.iter().enumerate().rev();
+        let sections = by_name(sections.map(|(index, section)| (section.name, number(index))));
         let ids: Vec<TypeId> = btf
             .iter()
             .filter(|(_, ty)| matches!(ty.kind, Kind::Datasec { .. }))
             .map(|(id, _)| id)
             .collect();
         for id in ids {
-            let Some(&index) = sections.get(btf.type_name(id)) else {
+            let Some(index) = sections.get(btf.type_name(id)).map(|&id| usize_of(id)) else {
                 continue;
             };
             let Some(Type {
@@ -153,7 +165,7 @@ impl Parser<'_> {
                     var.offset = u32::try_from(symbol.offset).unwrap_or(u32::MAX);
                 }
             }
-            vars.sort_by_key(|var| var.offset);
+            sort_by_number(&mut vars, |var| var.offset.into());
             if let Some(ty) = btf.get_mut(id) {
                 ty.kind = Kind::Datasec { size, vars };
             }
@@ -165,13 +177,12 @@ impl Parser<'_> {
         let Some(btf) = &self.spec.btf else {
             return;
         };
-        let weak: BTreeMap<&str, bool> = self
+        let undefined = self
             .elf
             .symbols
             .iter()
-            .filter(|symbol| symbol.section.is_none())
-            .map(|symbol| (symbol.name, symbol.weak))
-            .collect();
+            .filter(|symbol| symbol.section.is_none());
+        let weak = by_name(undefined.map(|symbol| (symbol.name, symbol.weak.into())));
         for (section, kind) in [
             (".kconfig", ExternKind::Kconfig),
             (".ksyms", ExternKind::Ksym),
@@ -198,7 +209,7 @@ impl Parser<'_> {
                     name: name.to_owned(),
                     kind,
                     ty: var.ty,
-                    weak: weak.get(name).copied().unwrap_or_default(),
+                    weak: weak.get(name) == Some(&1),
                 });
                 self.externs.insert(name.to_owned(), id);
             }
@@ -206,26 +217,14 @@ impl Parser<'_> {
     }
 }
 
-/// The sizes and types of the sections that BTF knows, by name.
-fn datasecs(btf: Option<&Btf>) -> BTreeMap<String, (u32, TypeId)> {
+/// What `pick` finds in the types that BTF names, by name.
+fn types_by_name(
+    btf: Option<&Btf>,
+    pick: impl Fn(TypeId, &Kind) -> Option<TypeId>,
+) -> BTreeMap<&str, u32> {
     let types = btf.into_iter().flat_map(|btf| {
-        btf.iter().filter_map(|(id, ty)| match ty.kind {
-            Kind::Datasec { size, .. } => Some((btf.name(ty.name).to_owned(), (size, id))),
-            _ => None,
-        })
+        btf.iter()
+            .filter_map(|(id, ty)| Some((btf.name(ty.name), pick(id, &ty.kind)?.0)))
     });
-    types.collect()
-}
-
-/// The types of the variables that BTF knows, by name.
-fn variable_types(btf: Option<&Btf>) -> BTreeMap<&str, TypeId> {
-    let Some(btf) = btf else {
-        return BTreeMap::new();
-    };
-    btf.iter()
-        .filter_map(|(_, ty)| match ty.kind {
-            Kind::Var { ty: to, .. } => Some((btf.name(ty.name), to)),
-            _ => None,
-        })
-        .collect()
+    by_name(types)
 }

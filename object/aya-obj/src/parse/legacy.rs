@@ -4,7 +4,7 @@
 //! definition has two more, an id and the kind of pinning. Longer definitions keep their meaning:
 //! what follows is not looked at.
 
-use alloc::{borrow::ToOwned, collections::BTreeSet, vec::Vec};
+use alloc::{borrow::ToOwned, vec::Vec};
 
 use aya_uapi::MapType;
 
@@ -13,6 +13,7 @@ use crate::{
     Error,
     bytes::Bytes,
     elf::{Section, SymbolKind},
+    order::sort_by_number,
     spec::{MapSpec, PinningType},
 };
 
@@ -38,13 +39,14 @@ impl Parser<'_> {
                     && matches!(symbol.kind, SymbolKind::Object | SymbolKind::Other)
             })
             .collect();
-        let starts: BTreeSet<u64> = symbols.iter().map(|symbol| symbol.offset).collect();
+        let mut starts: Vec<u64> = symbols.iter().map(|symbol| symbol.offset).collect();
+        sort_by_number(&mut starts, |start| *start);
         for symbol in symbols {
             let offset = symbol.offset;
             // Without a size in the symbol, a definition reaches up to the next one.
             let size = match symbol.size {
                 0 => {
-                    let next = starts.range(offset.saturating_add(1)..).next();
+                    let next = starts.get(starts.partition_point(|start| *start <= offset));
                     next.copied().unwrap_or(section.size).saturating_sub(offset)
                 }
                 size => size,

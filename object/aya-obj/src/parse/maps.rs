@@ -13,6 +13,7 @@ use crate::{
     Error,
     btf::{Btf, DatasecVar, Kind, Struct, Type, TypeId},
     elf::SectionKind,
+    order::sort_by_number,
     spec::{FunctionKey, InitialValue, MapSpec, PinningType, Warning},
 };
 
@@ -26,6 +27,7 @@ const UNKNOWN_LIMIT: usize = 8;
 const POINTER_SIZE: u64 = 8;
 
 /// Where a definition's `values` begin in the section, and how far they reach.
+#[derive(Clone, Copy)]
 pub(super) struct Values {
     map: usize,
     start: u64,
@@ -126,7 +128,7 @@ impl Parser<'_> {
             return Ok(());
         };
         let mut values = core::mem::take(&mut self.values);
-        values.sort_by_key(|values| values.start);
+        sort_by_number(&mut values, |values| values.start);
         for relocation in &section.relocations {
             let offset = relocation.offset;
             let symbol = self.elf.symbols.get(relocation.symbol);
