@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
-use crate::{btf::BtfError, maps::MapError, sys::SyscallError};
+use crate::{btf::BtfError, maps::MapError, programs::ProgramError, sys::SyscallError};
 
 /// Why an object could not be loaded.
 #[derive(Debug)]
@@ -23,6 +23,9 @@ pub enum EbpfError {
     BtfError(BtfError),
     /// A map could not be created or opened.
     MapError(MapError),
+    /// A program of the object could not be used: nothing that loading an object returns, but what
+    /// functions that load an object and its programs convert to with `?`.
+    ProgramError(ProgramError),
     /// The process may not load eBPF objects.
     MissingPrivilege {
         /// The name of the map that was refused.
@@ -54,6 +57,7 @@ impl fmt::Display for EbpfError {
             Self::ParseError(error) | Self::RelocationError(error) => error.fmt(f),
             Self::BtfError(error) => error.fmt(f),
             Self::MapError(error) => error.fmt(f),
+            Self::ProgramError(error) => error.fmt(f),
             Self::MissingPrivilege { name, needed, .. } => write!(
                 f,
                 "map `{name}`: missing privilege: the process needs {needed}"
@@ -76,6 +80,7 @@ impl Error for EbpfError {
             Self::ParseError(error) | Self::RelocationError(error) => error.source(),
             Self::BtfError(error) => error.source(),
             Self::MapError(error) => error.source(),
+            Self::ProgramError(error) => error.source(),
             Self::MissingPrivilege { source, .. } => Some(source),
         }
     }
@@ -90,5 +95,11 @@ impl From<MapError> for EbpfError {
 impl From<BtfError> for EbpfError {
     fn from(error: BtfError) -> Self {
         Self::BtfError(error)
+    }
+}
+
+impl From<ProgramError> for EbpfError {
+    fn from(error: ProgramError) -> Self {
+        Self::ProgramError(error)
     }
 }

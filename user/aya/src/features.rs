@@ -123,6 +123,6 @@ impl Features {
 
 /// Whether the kernel may have refused something that it does not know: an attribute past the
 /// end of those it has (`E2BIG`), or a value (`EINVAL`).
-fn is_unknown(error: &Error) -> bool {
+pub(crate) fn is_unknown(error: &Error) -> bool {
     matches!(error.errno, Errno::EINVAL | Errno::E2BIG)
 }

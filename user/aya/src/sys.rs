@@ -7,7 +7,9 @@ use std::{error::Error, fmt, io, os::fd::OwnedFd};
 
 use aya_sys::bpf;
 
-use crate::features::{Feature, Features};
+mod supported;
+
+pub use supported::*;
 
 /// A system call that the kernel refused.
 ///
@@ -89,22 +91,4 @@ pub fn enable_stats(stats: Stats) -> Result<OwnedFd, SyscallError> {
     match stats {
         Stats::RunTime => Ok(bpf::enable_stats()?),
     }
-}
-
-/// Whether the kernel keeps names of maps and programs (4.15).
-///
-/// # Errors
-///
-/// None at present.
-pub fn is_bpf_name_supported() -> io::Result<bool> {
-    Ok(Features::host().has(Feature::Names))
-}
-
-/// Whether the kernel takes type information (4.18).
-///
-/// # Errors
-///
-/// None at present.
-pub fn is_btf_supported() -> io::Result<bool> {
-    Ok(Features::host().has(Feature::Btf))
 }

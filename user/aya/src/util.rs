@@ -1,6 +1,6 @@
 //! Facts about the running system: its kernel's version, its CPUs, its symbols.
 
-use std::{collections::BTreeMap, fmt, fs, io, str::FromStr};
+use std::{collections::BTreeMap, fmt, fs, io};
 
 const POSSIBLE_CPUS: &str = "/sys/devices/system/cpu/possible";
 const ONLINE_CPUS: &str = "/sys/devices/system/cpu/online";
@@ -13,20 +13,12 @@ const ONLINE_CPUS: &str = "/sys/devices/system/cpu/online";
 /// assert_eq!(KernelVersion::new(6, 1, 2).code(), 0x060102);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KernelVersion {
-    major: u8,
-    minor: u8,
-    patch: u16,
-}
+pub struct KernelVersion(aya_uapi::KernelVersion);
 
 impl KernelVersion {
     /// The version `major.minor.patch`.
     pub const fn new(major: u8, minor: u8, patch: u16) -> Self {
-        Self {
-            major,
-            minor,
-            patch,
-        }
+        Self(aya_uapi::KernelVersion::new(major, minor, patch))
     }
 
     /// The running kernel's version.
@@ -42,64 +34,34 @@ impl KernelVersion {
         let release = |path: &'static str| fs::read_to_string(path).ok();
         if let Some(version) = release("/proc/version_signature")
             .as_deref()
-            .and_then(|text| text.split_whitespace().next_back()?.parse().ok())
+            .and_then(|text| aya_uapi::KernelVersion::parse(text.split_whitespace().next_back()?))
         {
-            return Ok(version);
+            return Ok(Self(version));
         }
         if let Some(version) = release("/proc/version").as_deref().and_then(debian_version) {
-            return Ok(version);
+            return Ok(Self(version));
         }
         let path = "/proc/sys/kernel/osrelease";
         let text = fs::read_to_string(path).map_err(CurrentVersionError::Read)?;
-        text.trim()
-            .parse()
-            .map_err(|ParseVersionError| CurrentVersionError::Parse(text.trim().to_owned()))
+        let text = text.trim();
+        match aya_uapi::KernelVersion::parse(text) {
+            Some(version) => Ok(Self(version)),
+            None => Err(CurrentVersionError::Parse(text.to_owned())),
+        }
     }
 
     /// The number the kernel knows the version by: `LINUX_VERSION_CODE`, in which patch levels
     /// above 255 count as 255.
     pub fn code(self) -> u32 {
-        u32::from(self.major) << 16 | u32::from(self.minor) << 8 | u32::from(self.patch.min(255))
+        self.0.code()
     }
 }
 
 impl fmt::Display for KernelVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+        self.0.fmt(f)
     }
 }
-
-/// The text is no kernel version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ParseVersionError;
-
-impl FromStr for KernelVersion {
-    type Err = ParseVersionError;
-
-    /// Reads the leading `major.minor[.patch]` of a kernel release: `6.12.5-amd64` is 6.12.5.
-    fn from_str(text: &str) -> Result<Self, ParseVersionError> {
-        let end = text
-            .find(|c: char| c != '.' && !c.is_ascii_digit())
-            .unwrap_or(text.len());
-        let mut parts = text.get(..end).unwrap_or_default().split('.');
-        let mut next = || parts.next().filter(|part| !part.is_empty());
-        let major = next().and_then(|part| part.parse().ok());
-        let minor = next().and_then(|part| part.parse().ok());
-        let patch = next().map_or(Some(0), |part| part.parse().ok());
-        match (major, minor, patch) {
-            (Some(major), Some(minor), Some(patch)) => Ok(Self::new(major, minor, patch)),
-            _ => Err(ParseVersionError),
-        }
-    }
-}
-
-impl fmt::Display for ParseVersionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a kernel version: expected `major.minor.patch`")
-    }
-}
-
-impl std::error::Error for ParseVersionError {}
 
 /// Why the running kernel's version is not known.
 #[derive(Debug)]
@@ -136,9 +98,9 @@ impl std::error::Error for CurrentVersionError {
 
 /// Debian's `uname -r` ends in an ABI number; the version stands after the word `Debian`:
 /// `Linux version 6.1.0-18-amd64 (…) #1 SMP … Debian 6.1.76-1 (2024-02-01)`.
-fn debian_version(text: &str) -> Option<KernelVersion> {
+fn debian_version(text: &str) -> Option<aya_uapi::KernelVersion> {
     let (_, rest) = text.rsplit_once("Debian ")?;
-    rest.parse().ok()
+    aya_uapi::KernelVersion::parse(rest)
 }
 
 /// The number of CPUs the kernel could ever have online: the number of values in one element of
@@ -240,23 +202,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_distributions_write_them() {
-        let version = |text: &str| text.parse::<KernelVersion>();
-        assert_eq!(version("6.12.5-amd64"), Ok(KernelVersion::new(6, 12, 5)));
-        assert_eq!(version("7.2-rc1"), Ok(KernelVersion::new(7, 2, 0)));
-        assert_eq!(version("4.9.337"), Ok(KernelVersion::new(4, 9, 337)));
-        assert_eq!(version("six"), Err(ParseVersionError));
-        assert_eq!(version("6"), Err(ParseVersionError));
-        assert_eq!(version("6.."), Err(ParseVersionError));
+    fn debians_version_is_behind_its_name() {
         assert_eq!(
             debian_version("Linux version 6.1.0-18-amd64 (x) #1 SMP Debian 6.1.76-1 (2024-02-01)"),
-            Some(KernelVersion::new(6, 1, 76))
+            Some(aya_uapi::KernelVersion::new(6, 1, 76))
         );
+        assert_eq!(debian_version("Linux version 6.1.0 (x) #1 SMP"), None);
     }
 
     #[test]
-    fn the_code_saturates_like_the_kernels() {
-        assert_eq!(KernelVersion::new(4, 9, 337).code(), 0x0409ff);
+    fn the_running_kernel_has_a_version() {
+        let current = KernelVersion::current().unwrap();
+        assert!(current > KernelVersion::new(3, 18, 0), "{current}");
+        assert!(
+            current
+                .to_string()
+                .starts_with(&format!("{}.", current.code() >> 16))
+        );
     }
 
     #[test]

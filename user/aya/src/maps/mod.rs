@@ -55,6 +55,11 @@ pub mod stack {
     pub use super::queue::Stack;
 }
 
+/// Maps that XDP programs redirect packets with.
+pub mod xdp {
+    pub use super::fd_array::XskMap;
+}
+
 pub use array::{Array, PerCpuArray};
 pub use bloom_filter::BloomFilter;
 pub use data::{MapData, MapFd, MapShape};
