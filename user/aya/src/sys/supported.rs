@@ -18,7 +18,7 @@ use aya_uapi::{
     AttachType, Insn, ProgType,
     bindings::{BPF_F_NO_PREALLOC, BPF_PSEUDO_MAP_VALUE},
     maps::{Entries, MapDef, Size},
-    programs::{PROGRAMS, Via},
+    programs::{PROGRAMS, ProgramDef, Via},
 };
 
 use super::SyscallError;
@@ -250,13 +250,7 @@ pub fn is_helper_supported(
     helper: BpfHelper::Type,
 ) -> Result<bool, ProgramError> {
     let prog_type = program_type.kernel_type();
-    if PROGRAMS.iter().any(|def| {
-        def.prog_type == prog_type
-            && matches!(
-                def.attach,
-                Via::Tracing | Via::Iter | Via::StructOps | Via::Extension
-            )
-    }) {
+    if row(prog_type).is_some_and(names_a_function) {
         return Err(ProgramError::NotSupportedYet {
             name: "probe".to_owned(),
             prog_type,
@@ -275,10 +269,22 @@ pub fn is_helper_supported(
     Ok(!unknown.iter().any(|words| log.contains(words)))
 }
 
+fn row(prog_type: ProgType) -> Option<&'static ProgramDef> {
+    PROGRAMS.iter().find(|def| def.prog_type == prog_type)
+}
+
+/// Whether programs of the row belong to a function or structure of the kernel, by its type id.
+fn names_a_function(def: &ProgramDef) -> bool {
+    matches!(
+        def.attach,
+        Via::Tracing | Via::Iter | Via::StructOps | Via::Extension
+    )
+}
+
 /// What the verifier says about the instructions; `None` when the program does not get as far as
 /// the verifier, since the kernel does not know its type.
 fn verify(prog_type: ProgType, code: &[Insn]) -> Result<Option<String>, Error> {
-    let row = PROGRAMS.iter().find(|def| def.prog_type == prog_type);
+    let row = row(prog_type);
     let section = row.and_then(|def| def.sections.first());
     let mut log = vec![0; 4096];
     let result = call(|| {
@@ -286,6 +292,8 @@ fn verify(prog_type: ProgType, code: &[Insn]) -> Result<Option<String>, Error> {
             expected_attach_type: section.and_then(|section| section.attach_type),
             flags: section.map_or(0, |section| section.flags),
             kernel_version: KernelVersion::current().map_or(0, KernelVersion::code),
+            // Any type will do: the verifier says that it does not fit.
+            attach_btf_id: u32::from(row.is_some_and(names_a_function)),
             log_level: 1,
             log: Some(&mut log),
             ..ProgLoad::new(prog_type, code, c"GPL")
