@@ -27,12 +27,26 @@ const REPLY: usize = 64 << 10;
 /// is none.
 pub fn interface_index(name: &str) -> Result<u32> {
     const CALL: &str = "if_nametoindex";
+    // Some C libraries cut longer names, and would find another interface.
+    if name.len() >= libc::IFNAMSIZ {
+        return Err(Error::new(CALL, Errno::ENODEV));
+    }
     let name = CString::new(name).map_err(|_| Error::new(CALL, Errno::ENODEV))?;
     // SAFETY: the name ends with a zero byte.
     match unsafe { libc::if_nametoindex(name.as_ptr()) } {
         0 => Err(Error::last(CALL)),
         index => Ok(index),
     }
+}
+
+/// The name of the interface with this index in the network namespace of this thread; `None` if there is
+/// none.
+pub fn interface_name(index: u32) -> Option<String> {
+    let mut name = [0u8; libc::IFNAMSIZ];
+    // SAFETY: the buffer has the size that the function asks for.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    let name = std::ffi::CStr::from_bytes_until_nul(&name).ok()?;
+    (!found.is_null()).then(|| name.to_string_lossy().into_owned())
 }
 
 /// Puts `program` on an interface, or takes away what is there for `None`. Since kernel 4.8.
@@ -194,19 +208,23 @@ fn exchange(call: &'static str, request: &[u8]) -> Result<Vec<u8>> {
     let socket = socket(call)?;
     let socket = socket.as_fd().as_raw_fd();
     // SAFETY: the request is valid for reading over its length.
-    let sent = unsafe { libc::send(socket, request.as_ptr().cast(), request.len(), 0) };
-    if sent < 0 {
-        return Err(Error::last(call));
-    }
+    uninterrupted(call, || unsafe {
+        libc::send(socket, request.as_ptr().cast(), request.len(), 0)
+    })?;
     let mut reply = vec![0u8; REPLY];
+    // SAFETY: the buffer is valid for writing over its length.
+    let len = uninterrupted(call, || unsafe {
+        libc::recv(socket, reply.as_mut_ptr().cast(), reply.len(), 0)
+    })?;
+    reply.truncate(len);
+    Ok(reply)
+}
+
+/// The number of bytes that a call moved, which is repeated when a signal interrupts it.
+fn uninterrupted(call: &'static str, mut transfer: impl FnMut() -> libc::ssize_t) -> Result<usize> {
     loop {
-        // SAFETY: the buffer is valid for writing over its length.
-        let got = unsafe { libc::recv(socket, reply.as_mut_ptr().cast(), reply.len(), 0) };
-        match usize::try_from(got) {
-            Ok(len) => {
-                reply.truncate(len);
-                return Ok(reply);
-            }
+        match usize::try_from(transfer()) {
+            Ok(len) => return Ok(len),
             Err(_) => match Error::last(call) {
                 error if error.errno == Errno::EINTR => {}
                 error => return Err(error),
@@ -237,6 +255,12 @@ mod tests {
     fn finds_interfaces() {
         let error = interface_index("no-such-if0").unwrap_err();
         assert_eq!(error, Error::new("if_nametoindex", Errno::ENODEV));
+        assert_eq!(interface_name(0), None);
+        // The loopback interface is the first of every network namespace.
+        assert_eq!(interface_name(1).as_deref(), Some("lo"));
+        assert_eq!(interface_index("lo"), Ok(1));
+        let long = interface_index("no-such-interface").unwrap_err();
+        assert_eq!(long.errno, Errno::ENODEV);
         assert_eq!(interface_index("a\0b").unwrap_err().errno, Errno::ENODEV);
     }
 

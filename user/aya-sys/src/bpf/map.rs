@@ -267,8 +267,7 @@ impl Map {
     /// there. Since kernel 5.6.
     pub fn delete_batch(&self, keys: &[u8]) -> Result<usize> {
         let cmd = Cmd::MAP_DELETE_BATCH;
-        let elements = keys.len().checked_div(self.key_size).unwrap_or(0);
-        let count = self.batch_count(cmd, keys.len(), elements * self.value_size)?;
+        let count = self.key_count(cmd, keys.len())?;
         self.write_batch(cmd, count, keys, &[], 0)
     }
 
@@ -294,8 +293,16 @@ impl Map {
     }
 
     fn batch_count(&self, cmd: Cmd, keys: usize, values: usize) -> Result<u32> {
+        let count = self.key_count(cmd, keys)?;
+        if (count as usize).checked_mul(self.value_size) != Some(values) {
+            return Err(wrong_size(cmd));
+        }
+        Ok(count)
+    }
+
+    fn key_count(&self, cmd: Cmd, keys: usize) -> Result<u32> {
         let count = keys.checked_div(self.key_size).unwrap_or(0);
-        if count * self.key_size != keys || count.checked_mul(self.value_size) != Some(values) {
+        if count * self.key_size != keys {
             return Err(wrong_size(cmd));
         }
         u32::try_from(count).map_err(|_| wrong_size(cmd))
@@ -337,7 +344,13 @@ fn value_bytes(map_type: MapType, value_size: u32) -> Result<usize> {
     let value_size = value_size as usize;
     match maps::map(map_type) {
         Some(def) if !def.per_cpu => Ok(value_size),
-        _ => Ok(value_size.next_multiple_of(8) * possible_cpus()?),
+        _ => {
+            let cpus = possible_cpus()?;
+            value_size
+                .checked_next_multiple_of(8)
+                .and_then(|size| size.checked_mul(cpus))
+                .ok_or(wrong_size(Cmd::MAP_CREATE))
+        }
     }
 }
 
