@@ -77,16 +77,27 @@ impl Features {
             .map_or(UNKNOWN, |known| known.load(Ordering::Relaxed))
     }
 
-    /// Whether the kernel has the feature, probed at the first question.
-    pub fn has(&self, feature: Feature) -> bool {
+    /// Whether the kernel has the feature, probed at the first question. The error is why it could
+    /// not be found out; the next question probes again.
+    pub(crate) fn ask(&self, feature: Feature) -> Result<bool, Error> {
         match self.known(feature) {
             UNKNOWN => {
-                let present = probe::probe(feature);
+                let present = match probe::probe(feature) {
+                    Ok(()) => true,
+                    Err(error) if is_unknown(&error) => false,
+                    Err(error) => return Err(error),
+                };
                 self.set(feature, if present { PRESENT } else { MISSING });
-                present
+                Ok(present)
             }
-            known => known == PRESENT,
+            known => Ok(known == PRESENT),
         }
+    }
+
+    /// Whether the kernel has the feature; yes where that cannot be found out, so that the caller
+    /// meets the true reason.
+    pub fn has(&self, feature: Feature) -> bool {
+        self.ask(feature).unwrap_or(true)
     }
 
     /// Whether the feature is worth a try: it is not known to be missing.

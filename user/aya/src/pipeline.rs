@@ -15,8 +15,9 @@
 use std::{
     collections::BTreeMap,
     ffi::CString,
+    fs,
     os::fd::{AsFd, AsRawFd, OwnedFd},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -37,7 +38,7 @@ use crate::{
     error::EbpfError,
     features::{Feature, Features},
     loader::EbpfLoader,
-    maps::{Map, MapData, MapError},
+    maps::{Map, MapData, MapError, create_error},
     privilege,
     programs::{
         Program,
@@ -66,7 +67,33 @@ pub(crate) fn run(data: &[u8], loader: &EbpfLoader<'_>) -> Result<Ebpf, EbpfErro
     for warning in &linked.warnings {
         log::warn!("{warning}");
     }
-    Created::new(linked, loader)?.finish(loader)
+    let mut pins = Pins::default();
+    let ebpf = Created::new(linked, loader, &mut pins)?.finish(loader)?;
+    pins.keep();
+    Ok(ebpf)
+}
+
+/// The pins that this load has made; they go when it fails.
+#[derive(Default)]
+struct Pins(Vec<PathBuf>);
+
+impl Pins {
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Pins {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            if let Err(error) = fs::remove_file(path) {
+                log::warn!(
+                    "{}: the pin of a load that failed stays: {error}",
+                    path.display()
+                );
+            }
+        }
+    }
 }
 
 fn config<'a>(loader: &'a EbpfLoader<'_>) -> Config<'a> {
@@ -93,11 +120,37 @@ struct Created {
     object: LinkedObject,
     btf: Option<OwnedFd>,
     /// In the order of the object's.
-    maps: Vec<MapData>,
+    maps: Vec<Provided>,
+}
+
+/// A map that there is now.
+enum Provided {
+    /// Made for this object.
+    New(MapData),
+    /// One that was pinned before, with contents of its own.
+    Reused(MapData),
+}
+
+impl Provided {
+    const fn data(&self) -> &MapData {
+        match self {
+            Self::New(map) | Self::Reused(map) => map,
+        }
+    }
+
+    fn into_data(self) -> MapData {
+        match self {
+            Self::New(map) | Self::Reused(map) => map,
+        }
+    }
 }
 
 impl Created {
-    fn new(mut object: LinkedObject, loader: &EbpfLoader<'_>) -> Result<Self, EbpfError> {
+    fn new(
+        mut object: LinkedObject,
+        loader: &EbpfLoader<'_>,
+        pins: &mut Pins,
+    ) -> Result<Self, EbpfError> {
         // Before the types: without ring buffers the programs get a function more, with a type.
         let logs = create_logs(&mut object, loader)?;
         let btf = load_types(&mut object, &loader.features)?;
@@ -105,10 +158,15 @@ impl Created {
         for spec in &object.maps {
             let map = match logs.take_if(|_| spec.name == LOGS) {
                 Some(map) => map,
-                None => create_map(spec, btf.as_ref(), loader)?,
+                None => provide_map(spec, btf.as_ref(), loader)?,
             };
-            fill(&map, spec).map_err(|error| MapError::SyscallError(error.into()))?;
-            maps.push(map);
+            maps.push(match map {
+                Provided::New(map) => {
+                    fill(&map, spec).map_err(|error| create_error(&spec.name, error))?;
+                    pin_map(map, spec, loader, pins)?
+                }
+                reused @ Provided::Reused(_) => reused,
+            });
         }
         let created = Self { object, btf, maps };
         created.initial_values()?;
@@ -116,12 +174,16 @@ impl Created {
     }
 
     fn map(&self, MapId(index): MapId) -> Option<&MapData> {
-        self.maps.get(usize::try_from(index).ok()?)
+        let map = self.maps.get(usize::try_from(index).ok()?)?;
+        Some(map.data())
     }
 
     /// Puts maps where definitions of maps of maps say so.
     fn initial_values(&self) -> Result<(), MapError> {
         for (map, spec) in self.maps.iter().zip(&self.object.maps) {
+            let Provided::New(map) = map else {
+                continue;
+            };
             for (index, value) in &spec.initial {
                 match value {
                     InitialValue::Map(inner) => {
@@ -130,7 +192,7 @@ impl Created {
                         };
                         let value = inner.fd().as_fd().as_raw_fd().to_ne_bytes();
                         let put = map.fd().raw().update(&index.to_ne_bytes(), &value, 0);
-                        put.map_err(|error| MapError::SyscallError(error.into()))?;
+                        put.map_err(|error| create_error(&spec.name, error))?;
                     }
                     InitialValue::Program(_) => log::warn!(
                         "map `{}`: its definition puts a program into element {index}, which is \
@@ -145,7 +207,7 @@ impl Created {
 
     fn finish(mut self, loader: &EbpfLoader<'_>) -> Result<Ebpf, EbpfError> {
         // Programs that are loaded later need the maps even when their handles are gone.
-        let fds = self.maps.iter().map(|map| map.fd().try_clone());
+        let fds = self.maps.iter().map(|map| map.data().fd().try_clone());
         let fds = fds
             .collect::<Result<Vec<_>, _>>()
             .map_err(MapError::IoError)?;
@@ -179,9 +241,9 @@ impl Created {
         }
         let mut maps = BTreeMap::new();
         let mut map_names = Vec::with_capacity(self.maps.len());
-        for (spec, data) in self.object.maps.into_iter().zip(self.maps) {
+        for (spec, map) in self.object.maps.into_iter().zip(self.maps) {
             map_names.push(spec.name.clone());
-            maps.insert(spec.name, Map::from_map_data(data)?);
+            maps.insert(spec.name, Map::from_map_data(map.into_data())?);
         }
         Ok(Ebpf {
             maps,
@@ -202,7 +264,7 @@ fn extension() -> Option<&'static ProgramDef> {
 fn create_logs(
     object: &mut LinkedObject,
     loader: &EbpfLoader<'_>,
-) -> Result<Option<MapData>, EbpfError> {
+) -> Result<Option<Provided>, EbpfError> {
     let is_logs = |spec: &MapSpec| spec.name == LOGS && spec.map_type == MapType::RINGBUF;
     let Some(at) = object.maps.iter().position(is_logs) else {
         return Ok(None);
@@ -211,7 +273,7 @@ fn create_logs(
         return Ok(None);
     };
     if loader.features.may_have(Feature::RingBuf) {
-        match create_map(spec, None, loader) {
+        match provide_map(spec, None, loader) {
             Err(EbpfError::MapError(MapError::CreateError { .. }))
                 if !loader.features.has(Feature::RingBuf) => {}
             created => return created.map(Some),
@@ -226,7 +288,7 @@ fn create_logs(
         pinning: spec.pinning,
         ..MapSpec::new(&spec.name, &spec.section, MapType::PERF_EVENT_ARRAY)
     };
-    let map = create_map(spec, None, loader)?;
+    let map = provide_map(spec, None, loader)?;
     let function: Option<TypeId> = object.btf.as_mut().map(add_shim_type);
     let logs = MapId(u32::try_from(at).unwrap_or(u32::MAX));
     for program in &mut object.programs {
@@ -249,21 +311,19 @@ fn load_types(
     }
     types.sanitize(&BtfFeatures::ALL);
     let mut loaded = load_btf(types)?;
-    if loaded
-        .as_ref()
-        .is_err_and(|error| error.errno != Errno::EPERM)
-        && features.has(Feature::Btf)
-    {
+    let refused = |error: &aya_sys::Error| error.errno == Errno::EPERM;
+    if loaded.as_ref().is_err_and(|error| !refused(error)) && features.has(Feature::Btf) {
         types.sanitize(features.btf());
         loaded = load_btf(types)?;
     }
     match loaded {
         Ok(fd) => Ok(Some(fd)),
-        Err(error) if error.errno == Errno::EPERM => Err(EbpfError::MissingPrivilege {
-            name: ".BTF".to_owned(),
-            needed: privilege::MAP,
-            source: error.into(),
-        }),
+        // Whatever needs the right, too, says so by its name: a map, or a program. Others do
+        // without, such as socket filters where everybody may load them.
+        Err(error) if refused(&error) => {
+            log::debug!("the object's types were not loaded: {}", error.errno);
+            Ok(None)
+        }
         Err(error) => {
             if features.has(Feature::Btf) {
                 log::warn!("the object's types were not loaded: {}", error.errno);
@@ -277,18 +337,15 @@ fn load_btf(types: &Btf) -> Result<Result<OwnedFd, aya_sys::Error>, EbpfError> {
     let data = types
         .write(HOST)
         .map_err(|error| EbpfError::RelocationError(error.into()))?;
-    let refused = |error: &aya_sys::Error| error.errno == Errno::EPERM;
-    Ok(privilege::with_memory(refused, || {
-        bpf::btf_load(&data, None)
-    }))
+    Ok(bpf::btf_load(&data, None))
 }
 
-/// Creates a map, or opens the one that is pinned where it is to be.
-fn create_map(
+/// Opens the map that is pinned where this one is to be, or creates it.
+fn provide_map(
     spec: &MapSpec,
     btf: Option<&OwnedFd>,
     loader: &EbpfLoader<'_>,
-) -> Result<MapData, EbpfError> {
+) -> Result<Provided, EbpfError> {
     let name = spec.name.as_str();
     if aya_uapi::maps::map(spec.map_type).is_none() && !loader.allow_unsupported_maps {
         return Err(EbpfError::MapError(MapError::Unsupported {
@@ -296,20 +353,17 @@ fn create_map(
             map_type: spec.map_type.0,
         }));
     }
+    if let Some(path) = pin_path(spec, loader)
+        && let Some(map) = MapData::reuse(&path, spec, name)?
+    {
+        return Ok(Provided::Reused(map));
+    }
     let btf = btf.map(AsFd::as_fd);
-    let by_name = spec.pinning == PinningType::ByName;
-    let directory = loader.default_pin_directory.as_deref();
-    let directory = directory.unwrap_or_else(|| Path::new(PIN_DIRECTORY));
-    let path = match loader.pin_paths.get(name) {
-        Some(path) => Some(path.to_path_buf()),
-        None => by_name.then(|| directory.join(name)),
-    };
-    let created = privilege::with_memory(is_refused, || match &path {
-        Some(path) => MapData::create_pinned(path, spec, name, btf),
-        None => MapData::create(spec, name, btf),
+    let created = privilege::with_memory(is_refused, || {
+        MapData::create_on(&loader.features, spec, name, btf)
     });
-    created.map_err(|error| match error {
-        MapError::CreateError { name, error } if error.io_error.raw_os_error() == EPERM => {
+    created.map(Provided::New).map_err(|error| match error {
+        MapError::CreateError { name, error } if error.errno() == Errno::EPERM => {
             EbpfError::MissingPrivilege {
                 name,
                 needed: privilege::MAP,
@@ -320,13 +374,38 @@ fn create_map(
     })
 }
 
-const EPERM: Option<i32> = Some(Errno::EPERM.0);
-
 fn is_refused(error: &MapError) -> bool {
-    match error {
-        MapError::CreateError { error, .. } => error.io_error.raw_os_error() == EPERM,
-        _ => false,
+    matches!(error, MapError::CreateError { error, .. } if error.errno() == Errno::EPERM)
+}
+
+/// Where a map is to be pinned, if it is.
+fn pin_path(spec: &MapSpec, loader: &EbpfLoader<'_>) -> Option<PathBuf> {
+    let name = spec.name.as_str();
+    let directory = loader.default_pin_directory.as_deref();
+    let directory = directory.unwrap_or_else(|| Path::new(PIN_DIRECTORY));
+    match loader.pin_paths.get(name) {
+        Some(path) => Some(path.to_path_buf()),
+        None => (spec.pinning == PinningType::ByName).then(|| directory.join(name)),
     }
+}
+
+/// Pins a map where it is to be. It has its contents by then: from now on others may open it.
+fn pin_map(
+    map: MapData,
+    spec: &MapSpec,
+    loader: &EbpfLoader<'_>,
+    pins: &mut Pins,
+) -> Result<Provided, MapError> {
+    let Some(path) = pin_path(spec, loader) else {
+        return Ok(Provided::New(map));
+    };
+    Ok(match map.pin_first(&path, spec)? {
+        Ok(map) => {
+            pins.0.push(path);
+            Provided::New(map)
+        }
+        Err(first) => Provided::Reused(first),
+    })
 }
 
 /// Puts the contents of a data section into its map, and makes it read-only if it is to be.

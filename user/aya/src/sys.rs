@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt, io, os::fd::OwnedFd};
 
-use aya_sys::bpf;
+use aya_sys::{Errno, bpf};
 
 mod supported;
 
@@ -20,6 +20,13 @@ pub struct SyscallError {
     pub call: &'static str,
     /// The kernel's reason.
     pub io_error: io::Error,
+}
+
+impl SyscallError {
+    /// The kernel's error number.
+    pub(crate) fn errno(&self) -> Errno {
+        Errno(self.io_error.raw_os_error().unwrap_or_default())
+    }
 }
 
 impl fmt::Display for SyscallError {

@@ -57,7 +57,7 @@ impl VerifierLog {
     pub fn reason(&self) -> Option<&str> {
         let said = |line: &&str| !line.is_empty() && !is_statistics(line);
         let mut lines = self.0.lines().rev().map(str::trim).filter(said);
-        lines.find(|line| instruction(line).is_none() && !line.starts_with(';'))
+        lines.find(|line| instruction(line).is_none() && !is_context(line))
     }
 
     /// The instruction at which the verifier stopped, counted from the program's first one.
@@ -83,6 +83,12 @@ fn instruction(line: &str) -> Option<usize> {
     let opcode = rest.get(..2)?;
     u8::from_str_radix(opcode, 16).ok()?;
     number.parse().ok()
+}
+
+/// A source line, or a state that the verifier shows with what it says.
+fn is_context(line: &str) -> bool {
+    const STARTS: [&str; 3] = [";", "cur state:", "old state:"];
+    STARTS.iter().any(|start| line.starts_with(start))
 }
 
 fn is_statistics(line: &str) -> bool {
@@ -125,6 +131,14 @@ mod tests {
         assert_eq!(log.instruction(), Some(1));
         assert_eq!(log.source_line(), Some("return *(int *)0; @ a.c:5"));
         assert!(log.as_str().ends_with("max_states_per_insn 0\n"));
+    }
+
+    #[test]
+    fn states_are_not_the_reason() {
+        let log = b"4: (05) goto pc-2\ninfinite loop detected at insn 4\n\
+            cur state: R0=1 R10=fp0\nold state: R0=1 R10=fp0\nprocessed 5 insns\n\0";
+        let log = VerifierLog::new(log);
+        assert_eq!(log.reason(), Some("infinite loop detected at insn 4"));
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::{env, error::Error, process::Command};
 use aya::{
     Ebpf, EbpfError, EbpfLoader, TestRun as _, TestRunOptions,
     features::{Feature, Features},
-    maps::{Array, Map, MapError},
+    maps::{Array, Map, MapData, MapError},
+    pin::PinError,
     programs::{ProgramError, Xdp},
 };
-use support::{bpffs, isolated, object, skip};
+use support::{bpffs, builder::Builder, isolated, object, skip};
 
 const FRAME: [u8; 64] = [0xff; 64];
 
@@ -80,6 +81,90 @@ fn maps_pinned_by_name_are_shared() {
         .map_max_entries("SHARED", 9)
         .load(&object);
     assert!(elsewhere.is_ok() && path.exists(), "{elsewhere:?}");
+}
+
+#[test]
+fn a_load_that_fails_leaves_no_pins() {
+    if !isolated("a_load_that_fails_leaves_no_pins") {
+        return;
+    }
+    let (new, old) = (bpffs().join("new"), bpffs().join("old"));
+    let array = [2, 4, 8, 1, 0];
+    let load = |last: [u32; 5]| {
+        let object = Builder::xdp().map("OLD", array).map("NEW", array);
+        EbpfLoader::new()
+            .map_pin_path("OLD", old.clone())
+            .map_pin_path("NEW", new.clone())
+            .load(&object.map("LAST", last).bytes())
+    };
+    let first = EbpfLoader::new()
+        .map_pin_path("OLD", old.clone())
+        .load(&Builder::xdp().map("OLD", array).bytes());
+    drop(first.expect("an array"));
+    // A hash map without keys.
+    let error = load([1, 0, 8, 1, 0]).expect_err("no such map can be");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("map `LAST` could not be created: "),
+        "{text}"
+    );
+    assert!(!new.exists(), "it was made for nothing");
+    assert!(old.exists(), "it was there before");
+    load(array).expect("now all are fine");
+    assert!(new.exists() && old.exists());
+}
+
+#[test]
+fn a_pinned_map_keeps_its_contents() {
+    if !isolated("a_pinned_map_keeps_its_contents") {
+        return;
+    }
+    let object = object!("xdp", "a_pinned_map_keeps_its_contents");
+    let path = bpffs().join("constants");
+    for value in [7_u32, 8] {
+        // The second object finds a map that nobody may write to any more.
+        let mut ebpf = EbpfLoader::new()
+            .map_pin_path(".rodata", path.clone())
+            .override_global("VERDICT", &value, true)
+            .load(&object)
+            .expect("the map is new, or fits");
+        let kept = ebpf.global("VERDICT").expect("in .rodata").read::<u32>();
+        assert_eq!(kept.ok(), Some(7));
+        assert_eq!(run(&mut ebpf, "verdict"), 7);
+    }
+}
+
+#[test]
+fn a_pinned_program_is_no_map() {
+    if !isolated("a_pinned_program_is_no_map") {
+        return;
+    }
+    let path = bpffs().join("program");
+    let object = Builder::xdp().map("M", [2, 4, 8, 1, 0]).bytes();
+    let mut ebpf = Ebpf::load(&object).expect("fine");
+    let program = ebpf.program_mut("pass").expect("there");
+    let program: &mut Xdp = program.try_into().expect("XDP");
+    program.load().expect("fine");
+    program.pin(&path).expect("free");
+    let is_told = |error: &MapError| {
+        let wrong = matches!(
+            error,
+            MapError::PinError {
+                error: PinError::WrongObject { .. },
+                ..
+            }
+        );
+        assert!(wrong && error.to_string().contains("bpf-map"), "{error:?}");
+    };
+    is_told(&MapData::from_pin(&path).expect_err("a program"));
+    match EbpfLoader::new()
+        .map_pin_path("M", path.clone())
+        .load(&object)
+    {
+        Err(EbpfError::MapError(error)) => is_told(&error),
+        other => panic!("{other:?}"),
+    }
+    assert!(path.exists());
 }
 
 #[test]

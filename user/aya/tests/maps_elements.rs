@@ -113,7 +113,7 @@ fn sizes_are_checked_once_and_named() {
     );
     assert_eq!(
         error.to_string(),
-        "`FLOWS` has keys of 8 bytes, the given type has 4: use the key type of the eBPF side"
+        "map `FLOWS` has keys of 8 bytes, the given type has 4: use the key type of the eBPF side"
     );
     let error = HashMap::<_, u64, u64>::try_from(&map).unwrap_err();
     assert!(
@@ -250,7 +250,7 @@ fn pinned_maps_are_used_again() {
         "{error:?}"
     );
     let message = error.to_string();
-    assert!(message.starts_with("`COUNTS` does not fit the map at `/"));
+    assert!(message.starts_with("map `COUNTS` does not fit the one at `/"));
     assert!(
         message.contains("value size is 4, expected 8;"),
         "{message}"

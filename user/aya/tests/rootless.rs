@@ -1,6 +1,8 @@
 //! The loader against a stand-in for the kernel: bad input, and kernels of all ages, without
 //! privileges.
 
+mod support;
+
 use std::{cell::Cell, rc::Rc};
 
 use aya::{
@@ -14,70 +16,8 @@ use aya_sys::{
     fake::{self, Call, Reply},
 };
 use aya_uapi::{Cmd, Insn, attr::ProgLoad};
-use object::{
-    Architecture, BinaryFormat, Endianness, SectionKind, SymbolFlags, SymbolKind, SymbolScope,
-    write::{Object, Symbol, SymbolSection},
-};
-
-/// An object in the making.
-struct Builder(Object<'static>);
-
-impl Builder {
-    fn new(architecture: Architecture, endianness: Endianness) -> Self {
-        let object = Object::new(BinaryFormat::Elf, architecture, endianness);
-        Self(object).section(
-            "license",
-            SectionKind::Data,
-            "LICENSE",
-            SymbolKind::Data,
-            b"GPL\0",
-        )
-    }
-
-    /// With one program `pass` in the section `xdp`, which returns XDP_PASS.
-    fn xdp() -> Self {
-        Self::new(Architecture::Bpf, Endianness::default()).program("xdp", "pass")
-    }
-
-    fn program(self, section: &str, name: &str) -> Self {
-        // r0 = 2; exit
-        let code = [0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];
-        self.section(section, SectionKind::Text, name, SymbolKind::Text, &code)
-    }
-
-    /// A map as early objects define it: type, sizes of key and value, entries, flags.
-    fn map(self, name: &str, definition: [u32; 5]) -> Self {
-        let bytes: Vec<u8> = definition.into_iter().flat_map(u32::to_ne_bytes).collect();
-        self.section("maps", SectionKind::Data, name, SymbolKind::Data, &bytes)
-    }
-
-    fn section(
-        mut self,
-        section: &str,
-        section_kind: SectionKind,
-        symbol: &str,
-        kind: SymbolKind,
-        data: &[u8],
-    ) -> Self {
-        let id = self.0.add_section(Vec::new(), section.into(), section_kind);
-        let value = self.0.append_section_data(id, data, 8);
-        self.0.add_symbol(Symbol {
-            name: symbol.into(),
-            value,
-            size: data.len() as u64,
-            kind,
-            scope: SymbolScope::Linkage,
-            weak: false,
-            section: SymbolSection::Section(id),
-            flags: SymbolFlags::None,
-        });
-        self
-    }
-
-    fn bytes(self) -> Vec<u8> {
-        self.0.write().expect("the object is complete")
-    }
-}
+use object::{Architecture, Endianness};
+use support::builder::Builder;
 
 /// A kernel that agrees to everything.
 fn willing(_: &Call) -> Reply {
@@ -238,6 +178,23 @@ fn kernels_without_names_get_none_and_are_asked_once() {
     });
     let load = Some(Cmd::PROG_LOAD);
     assert_eq!(commands(&calls), [load, Some(Cmd::MAP_CREATE), load, load]);
+}
+
+#[test]
+fn who_may_not_ask_gets_no_answer_to_keep() {
+    let features = Features::without(&[]);
+    let all = [Feature::Names, Feature::Btf, Feature::RingBuf];
+    let asked = features.clone();
+    let (answers, _) = fake::run(
+        |_| Reply::Error(Errno::EPERM),
+        move || all.map(|feature| asked.has(feature)),
+    );
+    assert_eq!(answers, [true; 3], "the attempt itself shows what is wrong");
+    let (answers, _) = fake::run(
+        |_| Reply::Error(Errno::EINVAL),
+        move || all.map(|feature| features.has(feature)),
+    );
+    assert_eq!(answers, [false; 3], "asked again");
 }
 
 #[test]

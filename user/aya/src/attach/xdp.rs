@@ -17,20 +17,34 @@ use crate::{
     links::{Attachment, Hook},
     privilege,
     programs::{ProgramError, ProgramFd, XdpAttachOptions, XdpError, XdpMode},
-    sys::{NetlinkError, SyscallError},
+    sys::NetlinkError,
 };
 
 /// What is attached where, for messages.
 pub(crate) struct Target<'a> {
     pub(crate) program: &'a str,
     pub(crate) index: u32,
-    pub(crate) interface: &'a str,
+    /// Its name, where the caller gave one.
+    pub(crate) interface: Option<&'a str>,
+}
+
+impl Target<'_> {
+    /// What a person calls the interface.
+    fn interface(&self) -> String {
+        let given = self.interface.map(str::to_owned);
+        given
+            .or_else(|| netlink::interface_name(self.index))
+            .unwrap_or_else(|| format!("index {}", self.index))
+    }
 }
 
 /// The index of the interface called `name`.
 pub(crate) fn interface_index(name: &str) -> Result<u32, ProgramError> {
-    netlink::interface_index(name).map_err(|_| ProgramError::UnknownInterface {
-        name: name.to_owned(),
+    netlink::interface_index(name).map_err(|error| match error.errno {
+        Errno::ENODEV => ProgramError::UnknownInterface {
+            name: name.to_owned(),
+        },
+        _ => error.into(),
     })
 }
 
@@ -62,10 +76,7 @@ pub(crate) fn attach(
                 features.lacks(Feature::XdpLink);
                 return Ok(attachment);
             }
-            Err(error) => {
-                let other = |error| XdpError::SyscallError(SyscallError::from(error));
-                return Err(explain(target, mode, error, other));
-            }
+            Err(error) => return Err(explain(target, mode, error)),
         }
     }
     by_netlink(program, target, options)
@@ -88,10 +99,7 @@ fn by_netlink(
         None,
         mode.flag() | exclusive,
     )
-    .map_err(|error| {
-        let other = |error| XdpError::NetlinkError(NetlinkError::from(error));
-        explain(target, mode, error, other)
-    })?;
+    .map_err(|error| explain(target, mode, error))?;
     Ok(Attachment::hook(Netlink {
         index: target.index,
         mode,
@@ -100,14 +108,9 @@ fn by_netlink(
 }
 
 /// The error that says what to do.
-fn explain(
-    target: &Target<'_>,
-    mode: XdpMode,
-    error: aya_sys::Error,
-    other: fn(aya_sys::Error) -> XdpError,
-) -> ProgramError {
+fn explain(target: &Target<'_>, mode: XdpMode, error: aya_sys::Error) -> ProgramError {
     let name = target.program.to_owned();
-    let interface = target.interface.to_owned();
+    let interface = target.interface();
     match error.errno {
         Errno::EPERM => ProgramError::MissingPrivilege {
             name,
@@ -126,7 +129,12 @@ fn explain(
             interface,
             source: error.into(),
         }),
-        _ => ProgramError::XdpError(other(error)),
+        _ => ProgramError::XdpError(XdpError::Refused {
+            name,
+            interface,
+            mode,
+            source: error.into(),
+        }),
     }
 }
 
@@ -149,8 +157,9 @@ impl Netlink {
         let compared = flags | XDP_FLAGS_REPLACE;
         match netlink::xdp_attach(self.index, new, Some(ours), compared) {
             Ok(()) => return Ok(Swap::Done),
-            // The interface is gone and the program with it, or the program is another's.
-            Err(error) if matches!(error.errno, Errno::ENODEV | Errno::EEXIST) => {
+            // The interface is gone and the program with it, or the program is another's, or
+            // held by a bpf_link.
+            Err(error) if matches!(error.errno, Errno::ENODEV | Errno::EEXIST | Errno::EBUSY) => {
                 return Ok(Swap::NotOurs);
             }
             Err(error) if error.errno == Errno::EINVAL => {}

@@ -4,21 +4,21 @@ use aya_obj::btf::{
     Btf, BtfFeatures, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Name, TypeId,
     VarLinkage,
 };
-use aya_sys::bpf;
+use aya_sys::{Error, bpf};
 use aya_uapi::MapType;
 
 use super::Feature;
 use crate::btf::HOST;
 
-/// Whether the running kernel has the feature.
-pub(super) fn probe(feature: Feature) -> bool {
+/// Whether the running kernel has the feature: the error is how it refused it.
+pub(super) fn probe(feature: Feature) -> Result<(), Error> {
     match feature {
         Feature::Names => map(MapType::ARRAY, "probe"),
         Feature::RingBuf => map(MapType::RINGBUF, ""),
-        Feature::Btf => accepts(|_| ()),
-        Feature::FuncInfo => accepts(|btf| function(btf, FuncLinkage::STATIC)),
+        Feature::Btf => load(|_| ()),
+        Feature::FuncInfo => load(|btf| function(btf, FuncLinkage::STATIC)),
         // Only a program and an interface could tell; attaching does.
-        Feature::XdpLink => true,
+        Feature::XdpLink => Ok(()),
     }
 }
 
@@ -65,6 +65,10 @@ const INT: TypeId = TypeId(1);
 
 /// Whether the kernel takes an `int` and the types that `add` adds.
 fn accepts(add: impl FnOnce(&mut Btf)) -> bool {
+    load(add).is_ok()
+}
+
+fn load(add: impl FnOnce(&mut Btf)) -> Result<(), Error> {
     let mut btf = Btf::new();
     let int = Kind::Int {
         size: 4,
@@ -75,7 +79,8 @@ fn accepts(add: impl FnOnce(&mut Btf)) -> bool {
     named(&mut btf, int);
     add(&mut btf);
     let data = btf.write(HOST);
-    data.is_ok_and(|data| bpf::btf_load(&data, None).is_ok())
+    // What is made here is far from the limits of the format.
+    bpf::btf_load(&data.unwrap_or_default(), None).map(drop)
 }
 
 fn named(btf: &mut Btf, kind: Kind) -> TypeId {
@@ -103,15 +108,15 @@ fn declaration_tag(btf: &mut Btf, attribute: bool) {
     );
 }
 
-fn map(map_type: MapType, name: &str) -> bool {
+fn map(map_type: MapType, name: &str) -> Result<(), Error> {
     let ring = map_type == MapType::RINGBUF;
-    let created = bpf::map_create(&bpf::MapCreate {
+    bpf::map_create(&bpf::MapCreate {
         key_size: if ring { 0 } else { 4 },
         value_size: if ring { 0 } else { 4 },
         // A ring buffer holds whole pages, of whatever size this machine has.
         max_entries: if ring { 1 << 16 } else { 1 },
         name,
         ..bpf::MapCreate::new(map_type)
-    });
-    created.is_ok()
+    })
+    .map(drop)
 }

@@ -7,7 +7,10 @@ use std::{
 };
 
 use aya_obj::{btf::TypeId, spec::MapSpec};
-use aya_sys::bpf::{self, MapCreate};
+use aya_sys::{
+    Errno,
+    bpf::{self, MapCreate},
+};
 use aya_uapi::{
     MapType,
     bindings::{BPF_F_NUMA_NODE, BPF_F_RDONLY_PROG},
@@ -16,6 +19,7 @@ use aya_uapi::{
 
 use super::{MapError, MapInfo, PerCpuValues, Pod, is_missing, per_cpu::possible_cpus, pod};
 use crate::{
+    features::{Feature, Features},
     pin::{self, PinError},
     sys::SyscallError,
 };
@@ -154,6 +158,16 @@ impl MapData {
         name: &str,
         btf: Option<BorrowedFd<'_>>,
     ) -> Result<Self, MapError> {
+        Self::create_on(&Features::host(), spec, name, btf)
+    }
+
+    /// [`create`](Self::create) on a kernel with these features.
+    pub(crate) fn create_on(
+        features: &Features,
+        spec: &MapSpec,
+        name: &str,
+        btf: Option<BorrowedFd<'_>>,
+    ) -> Result<Self, MapError> {
         if name.contains('\0') {
             return Err(MapError::InvalidName {
                 name: name.to_owned(),
@@ -162,7 +176,7 @@ impl MapData {
         let shape = MapShape::as_created(spec)?;
         let has_inner = aya_uapi::maps::map(shape.map_type).is_some_and(|row| row.inner);
         let inner = match &spec.inner {
-            Some(inner) if has_inner => Some(Self::create(inner, &inner.name, btf)?),
+            Some(inner) if has_inner => Some(Self::create_on(features, inner, &inner.name, btf)?),
             None if has_inner => {
                 return Err(MapError::MissingInnerMapDefinition {
                     outer_name: name.to_owned(),
@@ -170,7 +184,10 @@ impl MapData {
             }
             _ => None,
         };
-        let map = create_with_fallback(MapCreate {
+        let (key, value) = (spec.key_type, spec.value_type);
+        let described = key != TypeId::VOID || value != TypeId::VOID;
+        let types = btf.filter(|_| described).map(|btf| (btf, key, value));
+        let map = MapCreate {
             key_size: shape.key_size,
             value_size: shape.value_size,
             max_entries: shape.max_entries,
@@ -178,16 +195,20 @@ impl MapData {
             name,
             numa_node: (shape.flags & BPF_F_NUMA_NODE != 0).then_some(spec.numa_node),
             map_extra: spec.map_extra,
-            btf: btf.filter(|_| spec.key_type != TypeId::VOID || spec.value_type != TypeId::VOID),
-            key_type_id: spec.key_type.0,
-            value_type_id: spec.value_type.0,
+            btf: types.map(|(btf, ..)| btf),
+            // Without the types their numbers mean nothing, and the kernel refuses them.
+            key_type_id: types.map_or(0, |(_, key, _)| key.0),
+            value_type_id: types.map_or(0, |(.., value)| value.0),
             inner: inner.as_ref().map(|inner| inner.fd.as_fd()),
             ..MapCreate::new(shape.map_type)
-        })
-        .map_err(|error| MapError::CreateError {
-            name: name.to_owned(),
-            error,
-        })?;
+        };
+        let map = features.try_with(Feature::Names, |named| {
+            create_described(&MapCreate {
+                name: if named { name } else { "" },
+                ..map
+            })
+        });
+        let map = map.map_err(|error| create_error(name, error))?;
         Ok(Self {
             name: name.to_owned(),
             shape,
@@ -208,41 +229,37 @@ impl MapData {
         name: &str,
         btf: Option<BorrowedFd<'_>>,
     ) -> Result<Self, MapError> {
-        Self::create_pinned(&directory.as_ref().join(name), spec, name, btf)
-    }
-
-    /// Uses the map that is pinned at `path`; creates and pins it when there is none.
-    pub(crate) fn create_pinned(
-        path: &Path,
-        spec: &MapSpec,
-        name: &str,
-        btf: Option<BorrowedFd<'_>>,
-    ) -> Result<Self, MapError> {
-        if let Some(map) = Self::reuse(path, spec, name)? {
+        let path = directory.as_ref().join(name);
+        if let Some(map) = Self::reuse(&path, spec, name)? {
             return Ok(map);
         }
         let map = Self::create(spec, name, btf)?;
-        match map.pin(path) {
-            Ok(()) => Ok(map),
-            // Another process was faster: its map is the one to use.
-            Err(PinError::SyscallError(error))
-                if error.io_error.kind() == io::ErrorKind::AlreadyExists =>
-            {
-                Self::reuse(path, spec, name)?.ok_or_else(|| pin_error(name, error.into()))
+        Ok(map.pin_first(&path, spec)?.unwrap_or_else(|first| first))
+    }
+
+    /// Pins this new map, unless another process was faster: then that one's map is the error,
+    /// and the one to use.
+    pub(crate) fn pin_first(
+        self,
+        path: &Path,
+        spec: &MapSpec,
+    ) -> Result<Result<Self, Self>, MapError> {
+        let name = self.name.as_str();
+        match self.pin(path) {
+            Ok(()) => Ok(Ok(self)),
+            Err(error @ PinError::PinRefused { .. }) if error.errno() == Some(Errno::EEXIST) => {
+                let first = Self::reuse(path, spec, name)?;
+                Ok(Err(first.ok_or_else(|| pin_error(name, error))?))
             }
             Err(error) => Err(pin_error(name, error)),
         }
     }
 
     /// The map pinned at `path` if there is one and it can stand in for `spec`.
-    fn reuse(path: &Path, spec: &MapSpec, name: &str) -> Result<Option<Self>, MapError> {
-        let fd = match pin::open(path) {
+    pub(crate) fn reuse(path: &Path, spec: &MapSpec, name: &str) -> Result<Option<Self>, MapError> {
+        let fd = match pin::open_as(path, pin::MAP) {
             Ok(fd) => fd,
-            Err(PinError::SyscallError(error))
-                if error.io_error.kind() == io::ErrorKind::NotFound =>
-            {
-                return Ok(None);
-            }
+            Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(None),
             Err(error) => return Err(pin_error(name, error)),
         };
         let mut map = Self::from_fd(fd)?;
@@ -296,8 +313,8 @@ impl MapData {
     /// [`MapError::PinError`] when there is none.
     pub fn from_pin<P: AsRef<Path>>(path: P) -> Result<Self, MapError> {
         let path = path.as_ref();
-        let name = || path.file_name().unwrap_or_default().to_string_lossy();
-        let fd = pin::open(path).map_err(|error| pin_error(&name(), error))?;
+        let fd = pin::open_as(path, pin::MAP)
+            .map_err(|error| MapError::PinError { name: None, error })?;
         Self::from_fd(fd)
     }
 
@@ -510,54 +527,39 @@ fn pin_error(name: &str, error: PinError) -> MapError {
     }
 }
 
-/// Creates the map with as much of what describes it as the kernel takes: BTF and name are for
-/// people and tools, a map without them works as well.
-fn create_with_fallback(map: MapCreate<'_>) -> Result<bpf::Map, SyscallError> {
-    let without_btf = MapCreate {
-        btf: None,
-        key_type_id: 0,
-        value_type_id: 0,
-        ..map
-    };
-    let bare = MapCreate {
-        name: "",
-        ..without_btf
-    };
-    let retries = [
-        map.btf.is_some().then_some(without_btf),
-        (!map.name.is_empty()).then_some(bare),
-    ];
-    let mut result = bpf::Map::create(&map).map_err(SyscallError::from);
-    for retry in retries.into_iter().flatten() {
-        match &result {
-            Err(error) if too_much(&error.io_error) => {
-                result = bpf::Map::create(&retry).map_err(SyscallError::from);
-            }
-            _ => break,
-        }
+/// The error of a map that cannot be created, or not be made what its definition says.
+pub(crate) fn create_error(name: &str, error: aya_sys::Error) -> MapError {
+    MapError::CreateError {
+        name: name.to_owned(),
+        error: error.into(),
     }
-    result
 }
 
-/// Whether the kernel may have refused because of what it was told besides the shape.
-fn too_much(error: &io::Error) -> bool {
-    /// How some types of map refuse BTF; known inside of the kernel only, so without a name here.
-    const ENOTSUPP: i32 = 524;
-    // `E2BIG` is how older kernels refuse a call with fields that they do not know.
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong
-    ) || error.raw_os_error() == Some(ENOTSUPP)
+/// Creates the map with its types; without them when the kernel does not take them. Some types of map
+/// never have types, and a map without them works as well.
+fn create_described(map: &MapCreate<'_>) -> Result<bpf::Map, aya_sys::Error> {
+    /// How some types of map refuse types; the kernel does not export its name.
+    const ENOTSUPP: Errno = Errno(524);
+    match bpf::Map::create(map) {
+        Err(aya_sys::Error { errno, .. })
+            if map.btf.is_some() && matches!(errno, Errno::EINVAL | Errno::E2BIG | ENOTSUPP) =>
+        {
+            bpf::Map::create(&MapCreate {
+                btf: None,
+                key_type_id: 0,
+                value_type_id: 0,
+                ..*map
+            })
+        }
+        result => result,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{fs::File, mem::offset_of};
 
-    use aya_sys::{
-        Errno,
-        fake::{self, Call, Reply},
-    };
+    use aya_sys::fake::{self, Call, Reply};
     use aya_uapi::{Cmd, attr};
 
     use super::*;
@@ -576,7 +578,8 @@ mod tests {
     fn attempts(kernel: fn(&Call) -> Reply) -> (Result<MapData, MapError>, Vec<(String, u32)>) {
         let btf = File::open("/dev/null").unwrap();
         let (map, calls) = fake::run(kernel, || {
-            MapData::create(&spec(MapType::HASH), "COUNTS", Some(btf.as_fd()))
+            let features = Features::without(&[]);
+            MapData::create_on(&features, &spec(MapType::HASH), "COUNTS", Some(btf.as_fd()))
         });
         let seen = |call: &Call| {
             assert_eq!(call.cmd, Some(Cmd::MAP_CREATE));
@@ -590,7 +593,8 @@ mod tests {
     fn old_kernels_get_what_they_know() {
         let full = ("COUNTS".to_owned(), 1);
         let no_btf = ("COUNTS".to_owned(), 0);
-        let bare = (String::new(), 0);
+        let probe = ("probe".to_owned(), 0);
+        let unnamed = (String::new(), 1);
 
         let (map, seen) = attempts(|_| Reply::Fd);
         assert_eq!(map.unwrap().name(), "COUNTS");
@@ -612,7 +616,20 @@ mod tests {
             _ => Reply::Error(Errno::E2BIG),
         });
         assert_eq!(map.unwrap().name(), "COUNTS");
-        assert_eq!(seen, [full, no_btf, bare]);
+        assert_eq!(seen, [full, no_btf, probe, unnamed]);
+
+        // Without types a map keeps its name.
+        let (map, calls) = fake::run(
+            |_| Reply::Fd,
+            || MapData::create(&spec(MapType::HASH), "COUNTS", None),
+        );
+        assert!(map.is_ok());
+        let numbers = |call: &Call| call.u32(offset_of!(attr::MapCreate, btf_value_type_id));
+        let seen: Vec<_> = calls
+            .iter()
+            .map(|call| (call.object_name(), numbers(call)))
+            .collect();
+        assert_eq!(seen, [("COUNTS".to_owned(), 0)]);
 
         // Nothing that leaving out names would cure.
         let (map, seen) = attempts(|_| Reply::Error(Errno::EPERM));

@@ -2,6 +2,8 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
+use aya_sys::Errno;
+
 use super::MapShape;
 use crate::{pin::PinError, sys::SyscallError};
 
@@ -125,14 +127,25 @@ impl fmt::Display for MapError {
                 "`{}` is no map name: take out the zero byte and the path separators",
                 name.escape_debug()
             ),
-            Self::CreateError { name, .. } => write!(f, "`{name}` could not be created"),
+            Self::CreateError { name, error } => {
+                write!(f, "map `{name}` could not be created: ")?;
+                f.write_str(match error.errno() {
+                    Errno::EINVAL => {
+                        "this kernel does not take its type, sizes or flags: correct its \
+                         definition, or use a newer kernel"
+                    }
+                    Errno::E2BIG | Errno::ENOMEM => "it is too large: lower `max_entries`",
+                    Errno::EPERM => "the process needs CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)",
+                    _ => "correct its definition",
+                })
+            }
             Self::InvalidKeySize {
                 name,
                 size,
                 expected,
             } => write!(
                 f,
-                "`{name}` has keys of {expected} bytes, the given type has {size}: use the key \
+                "map `{name}` has keys of {expected} bytes, the given type has {size}: use the key \
                  type of the eBPF side"
             ),
             Self::InvalidValueSize {
@@ -141,7 +154,7 @@ impl fmt::Display for MapError {
                 expected,
             } => write!(
                 f,
-                "`{name}` has values of {expected} bytes, the given type has {size}: use the \
+                "map `{name}` has values of {expected} bytes, the given type has {size}: use the \
                  value type of the eBPF side"
             ),
             Self::InvalidValueStride { size, stride } => write!(
@@ -161,18 +174,22 @@ impl fmt::Display for MapError {
             }
             Self::IoError(_) => f.write_str("a system file could not be read"),
             Self::SyscallError(error) => error.fmt(f),
-            Self::PinError { name, .. } => write!(
-                f,
-                "`{}` could not be pinned",
-                name.as_deref().unwrap_or_default()
-            ),
+            Self::PinError {
+                name: Some(name),
+                error,
+            } => write!(f, "map `{name}`: {error}"),
+            Self::PinError { name: None, error } => error.fmt(f),
             Self::PinnedMapMismatch {
                 name,
                 path,
                 expected,
                 found,
             } => {
-                write!(f, "`{name}` does not fit the map at `{}`:", path.display())?;
+                write!(
+                    f,
+                    "map `{name}` does not fit the one at `{}`:",
+                    path.display()
+                )?;
                 for (field, expected, found) in expected.differences(found) {
                     write!(f, " {field} is {found}, expected {expected};")?;
                 }
@@ -180,7 +197,7 @@ impl fmt::Display for MapError {
             }
             Self::MissingInnerMapDefinition { outer_name } => write!(
                 f,
-                "`{outer_name}` does not say what its inner maps look like: define its inner map"
+                "map `{outer_name}` does not say what its inner maps look like: define its inner map"
             ),
             Self::ProgIdNotSupported => f.write_str(
                 "programs in this map cannot be looked up: the kernel is too old (5.10 for device \
@@ -188,8 +205,8 @@ impl fmt::Display for MapError {
             ),
             Self::Unsupported { name, map_type } => write!(
                 f,
-                "`{name}` is of type {}, which is not supported yet: use it from eBPF programs \
-                 only",
+                "map `{name}` is of type {}, which is not supported yet: use it from eBPF \
+                 programs only, with `EbpfLoader::allow_unsupported_maps`",
                 super::TypeName(*map_type)
             ),
             Self::UnsupportedMapFlags { flags, reason } => {
@@ -204,9 +221,9 @@ impl Error for MapError {
         match self {
             Self::CreateError { error, .. } => Some(error),
             Self::IoError(error) => Some(error),
-            // The message is the inner error's own, so its source comes next.
+            // The message is, or holds, the inner error's own, so its source comes next.
             Self::SyscallError(error) => error.source(),
-            Self::PinError { error, .. } => Some(error),
+            Self::PinError { error, .. } => error.source(),
             _ => None,
         }
     }

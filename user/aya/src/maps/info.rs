@@ -35,11 +35,10 @@ impl MapInfo {
     ///
     /// # Errors
     ///
-    /// [`MapError::PinError`] when there is none, [`MapError::SyscallError`] when what is pinned
-    /// there is no map.
+    /// [`MapError::PinError`] when there is none.
     pub fn from_pin<P: AsRef<Path>>(path: P) -> Result<Self, MapError> {
-        let fd =
-            pin::open(path.as_ref()).map_err(|error| MapError::PinError { name: None, error })?;
+        let fd = pin::open_as(path.as_ref(), pin::MAP)
+            .map_err(|error| MapError::PinError { name: None, error })?;
         Self::from_fd(fd.as_fd())
     }
 

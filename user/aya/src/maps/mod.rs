@@ -62,6 +62,7 @@ pub mod xdp {
 
 pub use array::{Array, PerCpuArray};
 pub use bloom_filter::BloomFilter;
+pub(crate) use data::create_error;
 pub use data::{MapData, MapFd, MapShape};
 pub use error::MapError;
 pub use fd_array::{CgroupArray, ProgramArray, XskMap};
@@ -158,11 +159,15 @@ fn is_missing(error: &SyscallError) -> bool {
     error.io_error.kind() == io::ErrorKind::NotFound
 }
 
-/// Prints the number of a map type with its name.
+/// Prints a map type's name, or its number if it has none here.
 struct TypeName(u32);
 
 impl fmt::Display for TypeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        aya_uapi::MapType(self.0).fmt(f)
+        let map_type = aya_uapi::MapType(self.0);
+        match aya_uapi::MapType::ALL.contains(&map_type) {
+            true => map_type.fmt(f),
+            false => self.0.fmt(f),
+        }
     }
 }

@@ -333,7 +333,8 @@ impl<T> PerfEventArrayBuffer<T> {
                     }
                 }
                 PerfEvent::Lost { count } => {
-                    events.lost += usize::try_from(count).unwrap_or(usize::MAX);
+                    let count = usize::try_from(count).unwrap_or(usize::MAX);
+                    events.lost = events.lost.saturating_add(count);
                     ControlFlow::Continue(())
                 }
             });
@@ -388,6 +389,9 @@ impl Buffer {
     /// what makes no sense is passed over up to `head`.
     fn record(&self, tail: u64, head: u64) -> (Option<PerfEvent<'_>>, u64) {
         let rest = head.wrapping_sub(tail);
+        if !(HEADER..=self.size as u64).contains(&rest) {
+            return (None, rest);
+        }
         let (Some(kind), Some(size)) = (
             self.read::<u32>(tail),
             self.read::<u16>(tail.wrapping_add(6)),
@@ -401,7 +405,7 @@ impl Buffer {
         let event = match kind {
             PERF_RECORD_SAMPLE => self.sample(tail, room),
             // An id, then the number.
-            PERF_RECORD_LOST => self
+            PERF_RECORD_LOST if room >= HEADER + 16 => self
                 .read(tail.wrapping_add(HEADER + 8))
                 .map(|count| PerfEvent::Lost { count }),
             _ => None,
@@ -412,8 +416,9 @@ impl Buffer {
     /// A `u32` length, then the record that the program sent.
     fn sample(&self, tail: u64, room: u64) -> Option<PerfEvent<'_>> {
         let body = tail.wrapping_add(HEADER);
+        let most = room.checked_sub(HEADER + 4)?;
         let len = self.read::<u32>(body)?;
-        if u64::from(len) > room.checked_sub(HEADER + 4)? {
+        if u64::from(len) > most {
             return None;
         }
         let (head, tail) = self.part(body.wrapping_add(4), len as usize)?;

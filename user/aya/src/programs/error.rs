@@ -94,6 +94,14 @@ impl fmt::Display for ProgramError {
             Self::NotAttached => {
                 f.write_str("the program has no such link: it was detached or taken before")
             }
+            Self::LoadError {
+                name,
+                reason,
+                verifier_log,
+                ..
+            } if verifier_log.as_str().is_empty() => {
+                write!(f, "program `{name}`: the kernel refused it: {reason}")
+            }
             Self::LoadError { name, reason, .. } => write!(
                 f,
                 "program `{name}`: the verifier rejected it: {reason} (the full log is in \

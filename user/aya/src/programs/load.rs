@@ -16,14 +16,13 @@ use aya_sys::{
     Errno, Error,
     bpf::{self, ProgBtf, ProgLoad},
 };
-use aya_uapi::Insn;
+use aya_uapi::{Insn, KernelVersion, programs::match_section};
 
 use crate::{
     features::{Feature, Features},
     maps::MapFd,
     privilege,
     programs::{ProgramError, ProgramFd},
-    sys::SyscallError,
     verifier::{VerifierLog, VerifierLogLevel},
 };
 
@@ -62,6 +61,13 @@ impl Source {
 
     pub(crate) fn spec(&self) -> &ProgramSpec {
         &self.linked.spec
+    }
+
+    /// The kernel that brought programs of this section.
+    fn since(&self) -> KernelVersion {
+        let spec = self.spec();
+        let variant = match_section(&spec.section).map(|found| found.section.since);
+        variant.unwrap_or(spec.def.since).max(spec.def.since)
     }
 
     /// Where in the source an instruction comes from: `file:line`.
@@ -126,24 +132,34 @@ pub(crate) fn load(name: &str, source: &Source) -> Result<ProgramFd, ProgramErro
     }
     let level = source.shared.log_level;
     if level.is_empty() {
-        return Err(rejected(name, source, &error, VerifierLog::default()));
+        let reason = "its log was not asked for: set `verifier_log_level`";
+        return Err(refused_with(
+            name,
+            &error,
+            reason.to_owned(),
+            VerifierLog::default(),
+        ));
     }
     let mut size = LOG_SIZE;
     loop {
         let mut buffer = vec![0; size];
-        match attempt(Some((level, &mut buffer))) {
+        let (cut, again) = match attempt(Some((level, &mut buffer))) {
             // It was refused a moment ago: memory was short, or a map was not ready.
             Ok(fd) => return Ok(ProgramFd::from(fd)),
-            Err(error) if error.errno == Errno::ENOSPC && size < LARGEST_LOG => size *= 4,
-            Err(error) => {
-                let log = VerifierLog::new(&buffer);
-                // Without a word from the verifier it was the call that was refused.
-                if log.as_str().is_empty() {
-                    return Err(SyscallError::from(error).into());
-                }
-                return Err(rejected(name, source, &error, log));
-            }
+            Err(again) => (again.errno == Errno::ENOSPC, again),
+        };
+        if cut && size < LARGEST_LOG {
+            size *= 4;
+            continue;
         }
+        // That there was no room is said of the log; why the program was refused, the silent
+        // attempt has said.
+        let error = if cut { error } else { again };
+        let log = VerifierLog::new(&buffer);
+        return Err(match log.as_str() {
+            "" => refused_with(name, &error, unexplained(source, error.errno), log),
+            _ => rejected(name, source, &error, log, cut),
+        });
     }
 }
 
@@ -185,15 +201,40 @@ fn attempt(
 }
 
 /// The error of a program that the verifier rejected.
-fn rejected(name: &str, source: &Source, error: &Error, log: VerifierLog) -> ProgramError {
-    let mut reason = match log.reason() {
-        Some(line) => line.to_owned(),
-        None => "no log was asked for (`verifier_log_level`)".to_owned(),
-    };
+fn rejected(
+    name: &str,
+    source: &Source,
+    error: &Error,
+    log: VerifierLog,
+    cut: bool,
+) -> ProgramError {
+    let mut reason = log.reason().unwrap_or("it does not say why").to_owned();
     let position = log.instruction().and_then(|at| source.position(at));
     if let Some(position) = position.or_else(|| log.source_line().map(str::to_owned)) {
         reason.push_str(&format!(" at {position}"));
     }
+    if cut {
+        // Kernels before 6.4 keep the beginning of a log that does not fit, newer ones its end.
+        reason.push_str(", where its log was cut off: lower `verifier_log_level`");
+    }
+    refused_with(name, error, reason, log)
+}
+
+/// Why a program may have been refused before the verifier had anything to say.
+fn unexplained(source: &Source, errno: Errno) -> String {
+    let spec = source.spec();
+    match errno {
+        Errno::EINVAL | Errno::E2BIG => format!(
+            "without a word why: check that it is {} or newer, which section `{}` needs",
+            source.since(),
+            spec.section
+        ),
+        Errno::ENOMEM => "memory is short: free some".to_owned(),
+        _ => "without a word why: `dmesg` may know more".to_owned(),
+    }
+}
+
+fn refused_with(name: &str, error: &Error, reason: String, log: VerifierLog) -> ProgramError {
     ProgramError::LoadError {
         name: name.to_owned(),
         io_error: io::Error::from_raw_os_error(error.errno.0),

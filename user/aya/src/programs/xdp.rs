@@ -164,7 +164,7 @@ impl Xdp {
         mode: impl Into<XdpAttachOptions>,
     ) -> Result<XdpLinkId, ProgramError> {
         let index = attach::xdp::interface_index(interface)?;
-        self.attach_to(index, interface, mode.into())
+        self.attach_to(index, Some(interface), mode.into())
     }
 
     /// Attaches the program to the interface of this index, as `ip link` shows it.
@@ -177,13 +177,13 @@ impl Xdp {
         if_index: u32,
         mode: impl Into<XdpAttachOptions>,
     ) -> Result<XdpLinkId, ProgramError> {
-        self.attach_to(if_index, &format!("index {if_index}"), mode.into())
+        self.attach_to(if_index, None, mode.into())
     }
 
     fn attach_to(
         &mut self,
         index: u32,
-        interface: &str,
+        interface: Option<&str>,
         options: XdpAttachOptions,
     ) -> Result<XdpLinkId, ProgramError> {
         let target = attach::xdp::Target {
@@ -270,6 +270,17 @@ pub enum XdpError {
         /// What the kernel said.
         source: SyscallError,
     },
+    /// The kernel or the driver does not take the program, for a reason of their own.
+    Refused {
+        /// The program's name.
+        name: String,
+        /// The interface.
+        interface: String,
+        /// The mode asked for.
+        mode: XdpMode,
+        /// What the kernel said.
+        source: SyscallError,
+    },
     /// Netlink refused.
     NetlinkError(NetlinkError),
     /// A system call failed.
@@ -302,6 +313,20 @@ impl fmt::Display for XdpError {
                  that one (`ip link set dev {interface} xdp off`), or replace it by \
                  `attach_to_link` or `XdpFlags::REPLACE`"
             ),
+            Self::Refused {
+                name,
+                interface,
+                mode,
+                ..
+            } => write!(
+                f,
+                "program `{name}`: interface `{interface}` refused it in {mode} mode: `dmesg` may \
+                 tell the driver's reason, such as packets too large for one page{}",
+                match mode {
+                    XdpMode::Skb => "",
+                    _ => "; `XdpMode::Skb` asks less of it",
+                }
+            ),
             Self::NetlinkError(error) => error.fmt(f),
             Self::SyscallError(error) => error.fmt(f),
         }
@@ -311,9 +336,9 @@ impl fmt::Display for XdpError {
 impl Error for XdpError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::ModeNotSupported { source, .. } | Self::InterfaceBusy { source, .. } => {
-                Some(source)
-            }
+            Self::ModeNotSupported { source, .. }
+            | Self::InterfaceBusy { source, .. }
+            | Self::Refused { source, .. } => Some(source),
             Self::NetlinkError(error) => error.source(),
             Self::SyscallError(error) => error.source(),
         }

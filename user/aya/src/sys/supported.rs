@@ -60,18 +60,18 @@ fn call<T>(attempt: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
 ///
 /// # Errors
 ///
-/// None at present.
+/// The kernel's, such as `EPERM`.
 pub fn is_bpf_name_supported() -> io::Result<bool> {
-    Ok(Features::host().has(Feature::Names))
+    Features::host().ask(Feature::Names).map_err(to_io)
 }
 
 /// Whether the kernel takes type information (4.18).
 ///
 /// # Errors
 ///
-/// None at present.
+/// The kernel's, such as `EPERM`.
 pub fn is_btf_supported() -> io::Result<bool> {
-    Ok(Features::host().has(Feature::Btf))
+    Features::host().ask(Feature::Btf).map_err(to_io)
 }
 
 /// Whether programs can have global variables: addresses inside of an array's value (5.2).

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub(crate) mod builder;
+
 use std::{
     env, fs,
     io::Write as _,

@@ -1,0 +1,332 @@
+//! What goes wrong, as a user reads it: `{error}`, and the chain that `{error:#}` of anyhow shows.
+
+mod support;
+
+use std::{error::Error, sync::Mutex};
+
+use aya::{
+    Ebpf, EbpfError, EbpfLoader,
+    features::Features,
+    maps::{HashMap, MapData},
+    pin::PinError,
+    programs::{ProgramError, Xdp, XdpMode},
+};
+use aya_sys::{
+    Errno,
+    fake::{self, Call, Reply},
+};
+use aya_uapi::{Cmd, attr::ProgLoad};
+use object::{Architecture, Endianness};
+use support::builder::Builder;
+
+/// An index that no interface has.
+const NOBODY: u32 = 0x7fff_fff0;
+
+/// Holds an error to the rules of messages: it begins with the name of what it is about, ends with
+/// what to do, has one line, and nothing is said twice along its chain.
+#[track_caller]
+fn reads(error: &dyn Error, begins: &str, ends: &str) {
+    let chain: Vec<String> = std::iter::successors(Some(error), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect();
+    println!("{}", chain.join(": "));
+    let text = &chain[0];
+    assert!(text.starts_with(begins), "`{text}` begins with `{begins}`");
+    assert!(text.ends_with(ends), "`{text}` ends with `{ends}`");
+    assert!(!chain.join("").contains('\n'), "one line: {chain:?}");
+    for (at, said) in chain.iter().enumerate() {
+        let again = chain[at + 1..].iter().find(|later| said.contains(*later));
+        assert_eq!(again, None, "twice in {chain:?}");
+    }
+}
+
+fn fresh(object: &[u8]) -> Result<Ebpf, EbpfError> {
+    EbpfLoader::new()
+        .features(Features::without(&[]))
+        .load(object)
+}
+
+/// What loading the object gives on a kernel that answers like that.
+fn on(object: Vec<u8>, kernel: fn(&Call) -> Reply) -> EbpfError {
+    let (result, _) = fake::run(kernel, move || fresh(&object));
+    result.expect_err("it is refused")
+}
+
+fn pass(ebpf: &mut Ebpf) -> &mut Xdp {
+    let program = ebpf.program_mut("pass").expect("the object has it");
+    program.try_into().expect("it is an XDP program")
+}
+
+/// What loading the program gives on a kernel that answers its load like that.
+fn verified(answer: fn(&Call) -> Reply) -> ProgramError {
+    let object = Builder::xdp().bytes();
+    let kernel = move |call: &Call| match call.cmd {
+        Some(Cmd::PROG_LOAD) => answer(call),
+        _ => Reply::Fd,
+    };
+    let (result, _) = fake::run(kernel, move || {
+        pass(&mut fresh(&object).expect("fine")).load()
+    });
+    result.expect_err("it is refused")
+}
+
+fn attached(mode: XdpMode, errno: Errno) -> ProgramError {
+    let object = Builder::xdp().bytes();
+    let kernel = move |call: &Call| match call.cmd {
+        Some(Cmd::LINK_CREATE) => Reply::Error(errno),
+        _ => Reply::Fd,
+    };
+    let (result, _) = fake::run(kernel, move || {
+        let mut ebpf = fresh(&object).expect("fine");
+        let program = pass(&mut ebpf);
+        program.load().expect("fine");
+        program.attach_to_if_index(NOBODY, mode)
+    });
+    result.expect_err("it is refused")
+}
+
+#[test]
+fn files_that_are_no_objects() {
+    let load = |bytes: &[u8]| fresh(bytes).expect_err("refused");
+    let whole = Builder::xdp().map("M", [1, 4, 8, 16, 0]).bytes();
+    let rebuild = "pass the eBPF object that the build made";
+    reads(&load(&[]), "object file: ", rebuild);
+    reads(&load(b"#!/bin/sh\n"), "object file: ", rebuild);
+    reads(&load(&whole[..whole.len() / 2]), "object file: ", rebuild);
+    let mut flipped = whole.clone();
+    // The place of the section headers.
+    flipped[0x28 + 3] ^= 1;
+    reads(&load(&flipped), "object file: ", rebuild);
+
+    let foreign = Builder::new(Architecture::X86_64, Endianness::Little).bytes();
+    reads(
+        &load(&foreign),
+        "object file: built for x86-64",
+        "not a program of the host",
+    );
+    let big = match Endianness::default() {
+        Endianness::Little => Endianness::Big,
+        Endianness::Big => Endianness::Little,
+    };
+    let other = Builder::new(Architecture::Bpf, big)
+        .program("xdp", "pass")
+        .bytes();
+    reads(&load(&other), "object file: ", "-unknown-none`");
+    let missing = Ebpf::load_file("/no/such/object.o").expect_err("there is none");
+    reads(&missing, "/no/such/object.o: ", "check path and rights");
+}
+
+#[test]
+fn unknown_sections_are_a_warning() {
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    struct Collect;
+    impl log::Log for Collect {
+        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+            metadata.level() <= log::Level::Warn
+        }
+        fn log(&self, record: &log::Record<'_>) {
+            if self.enabled(record.metadata()) {
+                SAID.lock().expect("whole").push(record.args().to_string());
+            }
+        }
+        fn flush(&self) {}
+    }
+    log::set_logger(&Collect).expect("no other test sets one");
+    log::set_max_level(log::LevelFilter::Warn);
+    let object = Builder::xdp().program("no_such_type/x", "ignored").bytes();
+    let ((), _) = fake::run(
+        |_| Reply::Fd,
+        move || {
+            let ebpf = fresh(&object).expect("no error");
+            assert_eq!(ebpf.programs().count(), 1);
+        },
+    );
+    let said = SAID.lock().expect("whole");
+    println!("{said:?}");
+    let about = |line: &&String| line.starts_with("section `no_such_type/x`: ");
+    assert_eq!(said.iter().filter(about).count(), 1, "{said:?}");
+}
+
+#[test]
+fn maps_that_are_refused() {
+    let map = |map_type| Builder::xdp().map("M", [map_type, 4, 8, 16, 0]).bytes();
+    let unknown = on(map(9999), |_| Reply::Fd);
+    reads(
+        &unknown,
+        "map `M` is of type 9999, ",
+        "`EbpfLoader::allow_unsupported_maps`",
+    );
+    let error = on(map(1), |_| Reply::Error(Errno::EPERM));
+    reads(
+        &error,
+        "map `M`: missing privilege: ",
+        "CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)",
+    );
+    let error = on(map(1), |_| Reply::Error(Errno::EINVAL));
+    reads(
+        &error,
+        "map `M` could not be created: ",
+        "or use a newer kernel",
+    );
+    let error = on(map(1), |_| Reply::Error(Errno::ENOMEM));
+    reads(
+        &error,
+        "map `M` could not be created: ",
+        "lower `max_entries`",
+    );
+
+    let object = map(1);
+    let ((), _) = fake::run(
+        |_| Reply::Fd,
+        move || {
+            let mut ebpf = fresh(&object).expect("fine");
+            let map = ebpf.map_mut("M").expect("there");
+            let error = HashMap::<_, u64, u64>::try_from(map).expect_err("other keys");
+            reads(&error, "map `M` has keys of 4 bytes", "of the eBPF side");
+        },
+    );
+}
+
+#[test]
+fn settings_that_name_nothing() {
+    let object = Builder::xdp().bytes();
+    let mut loader = EbpfLoader::new();
+    let error = loader.map_max_entries("FLOWS", 1).load(&object);
+    reads(
+        &error.expect_err("no map"),
+        "map `FLOWS`: ",
+        "check the spelling",
+    );
+    let mut loader = EbpfLoader::new();
+    let error = loader.override_global("PORT", &1_u8, true).load(&object);
+    reads(
+        &error.expect_err("no variable"),
+        "global `PORT`: ",
+        "static`)",
+    );
+}
+
+#[test]
+fn pins_that_are_refused() {
+    let opened = |errno| {
+        let kernel = move |_: &Call| Reply::Error(errno);
+        let (result, _) = fake::run(kernel, || MapData::from_pin("/sys/fs/bpf/m"));
+        result.expect_err("refused")
+    };
+    let begins = "`/sys/fs/bpf/m` cannot be opened as a pin: ";
+    reads(&opened(Errno::ENOENT), begins, "check the path");
+    reads(&opened(Errno::EACCES), begins, "check path and rights");
+    reads(&opened(Errno::EPERM), begins, "before kernel 5.8)");
+
+    let pinned = |errno| {
+        let object = Builder::xdp().bytes();
+        let kernel = move |call: &Call| match call.cmd {
+            Some(Cmd::OBJ_PIN) => Reply::Error(errno),
+            _ => Reply::Fd,
+        };
+        let (result, _) = fake::run(kernel, move || {
+            let mut ebpf = fresh(&object).expect("fine");
+            let program = pass(&mut ebpf);
+            let early = program.pin("/sys/fs/bpf/p").expect_err("not loaded");
+            assert!(matches!(early, PinError::NoFd { .. }));
+            reads(&early, "program `pass` ", "before pinning it");
+            program.load().expect("fine");
+            program.pin("/sys/fs/bpf/p")
+        });
+        result.expect_err("refused")
+    };
+    let begins = "`/sys/fs/bpf/p` cannot be a pin: ";
+    reads(&pinned(Errno::EEXIST), begins, "or remove it");
+    reads(&pinned(Errno::ENOENT), begins, "a BPF file system");
+    reads(&pinned(Errno::EPERM), begins, "no dot in the name");
+}
+
+#[test]
+fn programs_that_are_refused() {
+    let error = verified(|_| Reply::Error(Errno::EPERM));
+    reads(
+        &error,
+        "program `pass`: missing privilege: ",
+        "CAP_BPF and CAP_NET_ADMIN (CAP_SYS_ADMIN before kernel 5.8)",
+    );
+    let error = verified(
+        |call| match call.u32(std::mem::offset_of!(ProgLoad, log_level)) {
+            0 => Reply::Error(Errno::EACCES),
+            _ => Reply::Refused(
+                Errno::EACCES,
+                "0: (61) r0 = *(u32 *)(r2 +0)\nR2 !read_ok\nprocessed 1 insns\n".to_owned(),
+            ),
+        },
+    );
+    let begins = "program `pass`: the verifier rejected it: R2 !read_ok";
+    reads(&error, begins, "(the full log is in `verifier_log`)");
+    // Not a word from the verifier: the kernel knows nothing of such programs.
+    let error = verified(|_| Reply::Error(Errno::EINVAL));
+    reads(
+        &error,
+        "program `pass`: the kernel refused it: ",
+        "which section `xdp` needs",
+    );
+}
+
+#[test]
+fn logs_that_do_not_fit_are_no_reason() {
+    let error = verified(
+        |call| match call.u32(std::mem::offset_of!(ProgLoad, log_level)) {
+            0 => Reply::Error(Errno::EINVAL),
+            _ => Reply::Refused(Errno::ENOSPC, "0: (b7) r0 = 2\nmore\n".to_owned()),
+        },
+    );
+    reads(
+        &error,
+        "program `pass`: the verifier rejected it: more, where its log was cut off",
+        "`verifier_log`)",
+    );
+    let ProgramError::LoadError { io_error, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(io_error.raw_os_error(), Some(Errno::EINVAL.0), "not ENOSPC");
+}
+
+#[test]
+fn interfaces_that_refuse() {
+    let error = attached(XdpMode::Driver, Errno::EOPNOTSUPP);
+    let begins =
+        "program `pass`: interface `index 2147483632` cannot run programs in driver mode: ";
+    reads(&error, begins, "which works with every interface");
+    let error = attached(XdpMode::Skb, Errno::EPERM);
+    reads(
+        &error,
+        "program `pass`: missing privilege: ",
+        "CAP_NET_ADMIN",
+    );
+    let error = attached(XdpMode::Default, Errno::EBUSY);
+    reads(
+        &error,
+        "program `pass`: interface `index 2147483632` ",
+        "`XdpFlags::REPLACE`",
+    );
+    let error = attached(XdpMode::Driver, Errno::ERANGE);
+    reads(
+        &error,
+        "program `pass`: interface `index 2147483632` ",
+        "asks less of it",
+    );
+
+    let object = Builder::xdp().bytes();
+    let (result, _) = fake::run(
+        |_| Reply::Fd,
+        move || {
+            let mut ebpf = fresh(&object).expect("fine");
+            let program = pass(&mut ebpf);
+            program.load().expect("fine");
+            program.attach("no-such-if0", XdpMode::Skb)
+        },
+    );
+    let error = result.expect_err("no such interface");
+    reads(
+        &error,
+        "network interface `no-such-if0` ",
+        "lists those there are",
+    );
+}
