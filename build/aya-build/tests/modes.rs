@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use object::{Object, ObjectSection};
 
-const BINARIES: [&str; 3] = ["panics", "arithmetic", "memory"];
+const BINARIES: [&str; 4] = ["panics", "arithmetic", "memory", "tables"];
 
 fn skip(test: &str, reason: &str) {
     let _ = std::io::stderr().write_all(format!("SKIP: {test}: {reason}\n").as_bytes());
@@ -249,6 +249,29 @@ fn memory_in_donor_mode() {
 #[test]
 fn memory_in_native_mode() {
     memory("memory_in_native_mode", "native");
+}
+
+fn tables(test: &str, mode: &'static str) {
+    let Some(objects) = objects(test, mode) else {
+        return;
+    };
+    let Some(loaded) = Loaded::new(test, &objects.join("tables")) else {
+        return;
+    };
+    for program in ["names", "rows", "matched"] {
+        assert!(loaded.has_btf(program), "{program}");
+        assert_eq!(loaded.run(program, &packet(&[3, 5])), 2, "{program}");
+    }
+}
+
+#[test]
+fn tables_in_donor_mode() {
+    tables("tables_in_donor_mode", "donor");
+}
+
+#[test]
+fn tables_in_native_mode() {
+    tables("tables_in_native_mode", "native");
 }
 
 fn clean(test: &str, mode: &'static str) {

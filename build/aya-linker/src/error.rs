@@ -207,10 +207,12 @@ pub enum DiagnosticKind {
     Stack,
     /// What LLVM's code generator refuses.
     Backend,
+    /// A static that holds addresses, read in another way than by index.
+    Addresses,
 }
 
 impl DiagnosticKind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::TooManyArguments,
         Self::FloatingPoint,
         Self::IndirectCall,
@@ -221,6 +223,7 @@ impl DiagnosticKind {
         Self::Panic,
         Self::Stack,
         Self::Backend,
+        Self::Addresses,
     ];
 
     /// What happened and what to do about it.
@@ -261,6 +264,10 @@ impl DiagnosticKind {
             Self::Stack => (
                 "more than 512 bytes on the stack",
                 "keep large values in a per-CPU array map",
+            ),
+            Self::Addresses => (
+                "a static that holds addresses, which the kernel does not fill in",
+                "read it by an index alone, or let it hold the values: `[[u8; 8]; 2]` instead of `[&str; 2]`",
             ),
             Self::Backend => (
                 "LLVM cannot translate this to eBPF",

@@ -224,6 +224,43 @@ extern \"C\" fn program(c: *mut u64) -> u64 {
 }
 
 #[test]
+fn addresses_in_a_static() {
+    let source = "
+static NAMES: [&str; 2] = [\"a\", \"bc\"];
+#[unsafe(no_mangle)] #[unsafe(link_section = \"xdp\")]
+extern \"C\" fn program(c: *mut u64) -> u64 {
+    let names: &[&str; 2] =
+        core::hint::black_box(&NAMES);
+    names[(word(c, 0) & 1) as usize].len() as u64
+}";
+    refused(
+        "addresses_in_a_static",
+        source,
+        DiagnosticKind::Addresses,
+        "program",
+        5,
+    );
+}
+
+#[test]
+fn addresses_in_a_variable() {
+    let source = "
+static mut NAME: &str = \"a\";
+#[unsafe(no_mangle)] #[unsafe(link_section = \"xdp\")]
+extern \"C\" fn program(c: *mut u64) -> u64 {
+    unsafe { match word(c, 0) { 1 => NAME = \"bc\", 2 => NAME = \"def\", _ => {} } }
+    unsafe { (&raw const NAME).read().as_ptr().read().into() }
+}";
+    refused(
+        "addresses_in_a_variable",
+        source,
+        DiagnosticKind::Addresses,
+        "program",
+        4,
+    );
+}
+
+#[test]
 fn panic_in_a_recursion() {
     let source = "
 #[inline(never)]

@@ -91,6 +91,7 @@ api! {
     LLVMSetSection(Ptr, Str);
     LLVMSetAlignment(Ptr, c_uint);
     LLVMIsGlobalConstant(Ptr) -> c_int;
+    LLVMSetGlobalConstant(Ptr, c_int);
     LLVMSetUnnamedAddress(Ptr, c_uint);
     LLVMGetInitializer(Ptr) -> Ptr;
     LLVMSetInitializer(Ptr, Ptr);
@@ -134,6 +135,7 @@ api! {
     LLVMArrayType2(Ptr, u64) -> Ptr;
     LLVMConstInt(Ptr, u64, c_int) -> Ptr;
     LLVMConstNull(Ptr) -> Ptr;
+    LLVMConstStringInContext2(Ptr, Bytes, usize, c_int) -> Ptr;
     LLVMConstIntToPtr(Ptr, Ptr) -> Ptr;
 
     LLVMGetEnumAttributeKindForName(Bytes, usize) -> c_uint;
@@ -153,6 +155,12 @@ api! {
     LLVMPositionBuilderAtEnd(Ptr, Ptr);
     LLVMSetCurrentDebugLocation2(Ptr, Ptr);
     LLVMBuildCall2(Ptr, Ptr, Ptr, *mut Ptr, c_uint, Str) -> Ptr;
+    LLVMBuildLoad2(Ptr, Ptr, Ptr, Str) -> Ptr;
+    LLVMBuildPtrToInt(Ptr, Ptr, Ptr, Str) -> Ptr;
+    LLVMBuildSub(Ptr, Ptr, Ptr, Str) -> Ptr;
+    LLVMBuildICmp(Ptr, c_uint, Ptr, Ptr, Str) -> Ptr;
+    LLVMBuildSelect(Ptr, Ptr, Ptr, Ptr, Str) -> Ptr;
+    LLVMGetGEPSourceElementType(Ptr) -> Ptr;
     LLVMBuildRet(Ptr, Ptr) -> Ptr;
     LLVMBuildRetVoid(Ptr) -> Ptr;
     LLVMBuildIntCast2(Ptr, Ptr, Ptr, c_int, Str) -> Ptr;

@@ -260,6 +260,13 @@ impl Value {
         unsafe { (api().LLVMIsGlobalConstant)(self.0) != 0 }
     }
 
+    /// Nothing outside of the module names it, and nothing writes to it.
+    pub(crate) fn make_private_constant(self) {
+        self.set_linkage(Linkage::Internal);
+        // SAFETY: a live global variable.
+        unsafe { (api().LLVMSetGlobalConstant)(self.0, 1) }
+    }
+
     pub(crate) fn initializer(self) -> Option<Self> {
         // SAFETY: a live global variable.
         Self::some(unsafe { (api().LLVMGetInitializer)(self.0) })
@@ -410,6 +417,12 @@ impl Value {
 
     pub(crate) fn is_call(self) -> bool {
         self.kind() == Kind::Instruction && self.opcode() == Opcode::Call
+    }
+
+    /// What the first index of a `getelementptr` counts.
+    pub(crate) fn source_element_type(self) -> Type {
+        // SAFETY: a live `getelementptr`, instruction or constant expression.
+        Type(unsafe { (api().LLVMGetGEPSourceElementType)(self.0) })
     }
 
     /// What a call calls.

@@ -1,7 +1,7 @@
 //! One link: a context, a target machine and the module that everything is merged into.
 
 use std::cell::OnceCell;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_uint};
 use std::path::Path;
 use std::ptr;
 
@@ -161,14 +161,15 @@ impl Session {
             if (api().LLVMGetTargetFromTriple)(name.as_ptr(), &mut target, &mut message) != 0 {
                 return Err(owned_message(message));
             }
-            // optimisation level 3, default relocation and code model
+            // optimisation level 3; static relocation, or `match` becomes a table of distances between
+            // sections; default code model
             let machine = (api().LLVMCreateTargetMachine)(
                 target,
                 name.as_ptr(),
                 cpu.as_ptr(),
                 features.as_ptr(),
                 3,
-                0,
+                1,
                 0,
             );
             if machine.is_null() {
@@ -388,6 +389,29 @@ impl Session {
         Some(bytes)
     }
 
+    /// The addresses that a constant holds, each with its offset.
+    pub(crate) fn addresses(&self, constant: Value, offset: u64, found: &mut Vec<(u64, Value)>) {
+        match constant.kind() {
+            Kind::Function | Kind::Variable | Kind::ConstantExpr => found.push((offset, constant)),
+            Kind::Aggregate => {
+                for (index, operand) in constant.operands().into_iter().enumerate() {
+                    if let Some(inner) = self.element_offset(constant.ty(), index) {
+                        self.addresses(operand, offset + inner, found);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A constant array of bytes.
+    pub(crate) fn byte_string(&self, bytes: &[u8]) -> Value {
+        // SAFETY: the context lives; start and length of a live slice, which LLVM copies; 1 adds no zero.
+        Value(unsafe {
+            (api().LLVMConstStringInContext2)(self.context, bytes.as_ptr(), bytes.len(), 1)
+        })
+    }
+
     fn element_offset(&self, ty: Type, index: usize) -> Option<u64> {
         let index = u32::try_from(index).ok()?;
         match ty.kind() {
@@ -490,6 +514,33 @@ impl Builder {
         Value(unsafe {
             (api().LLVMBuildIntCast2)(self.0, value.0, ty.0, signed.into(), c"".as_ptr())
         })
+    }
+
+    pub(crate) fn load(&self, ty: Type, address: Value) -> Value {
+        // SAFETY: a sized type and a live pointer.
+        Value(unsafe { (api().LLVMBuildLoad2)(self.0, ty.0, address.0, c"".as_ptr()) })
+    }
+
+    /// A pointer as a number.
+    pub(crate) fn number(&self, pointer: Value, ty: Type) -> Value {
+        // SAFETY: a live pointer and an integer type.
+        Value(unsafe { (api().LLVMBuildPtrToInt)(self.0, pointer.0, ty.0, c"".as_ptr()) })
+    }
+
+    pub(crate) fn difference(&self, from: Value, value: Value) -> Value {
+        // SAFETY: two live integers of one type.
+        Value(unsafe { (api().LLVMBuildSub)(self.0, from.0, value.0, c"".as_ptr()) })
+    }
+
+    pub(crate) fn equal(&self, a: Value, b: Value) -> Value {
+        const EQUAL: c_uint = 32;
+        // SAFETY: two live integers of one type.
+        Value(unsafe { (api().LLVMBuildICmp)(self.0, EQUAL, a.0, b.0, c"".as_ptr()) })
+    }
+
+    pub(crate) fn select(&self, condition: Value, yes: Value, no: Value) -> Value {
+        // SAFETY: a live condition and two live values of one type.
+        Value(unsafe { (api().LLVMBuildSelect)(self.0, condition.0, yes.0, no.0, c"".as_ptr()) })
     }
 
     /// `atomicrmw add` with relaxed order.

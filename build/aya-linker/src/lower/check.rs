@@ -15,7 +15,8 @@ fn is_library(path: &str) -> bool {
     path.starts_with("core::") || path.starts_with("alloc::")
 }
 
-pub(super) fn run(session: &Session) -> Result<(), Failure> {
+/// `addresses` are findings about statics; those of tables for `dyn` only follow from others.
+pub(super) fn run(session: &Session, addresses: Vec<Diagnostic>) -> Result<(), Failure> {
     let mut found = Vec::new();
     for function in session.definitions() {
         let name = demangle(&function.name());
@@ -45,6 +46,9 @@ pub(super) fn run(session: &Session) -> Result<(), Failure> {
                 detail,
             });
         }
+    }
+    if found.is_empty() {
+        found = addresses;
     }
     // inside of the library, the user's call that led there is what counts
     let formats = found

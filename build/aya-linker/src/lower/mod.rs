@@ -10,6 +10,7 @@
 //!               LLVM's default<O3>
 //! log           descriptors → numbers
 //! panics        markers → safe exits
+//! addresses     tables of addresses → choices
 //! memory        memcpy and its kin
 //! arithmetic    128-bit and overflow-checked multiplication and division
 //! check         what eBPF cannot do
@@ -17,6 +18,7 @@
 //! names         no symbol has a section's name
 //! ```
 
+mod addresses;
 mod arithmetic;
 mod atomics;
 mod check;
@@ -110,13 +112,14 @@ pub(crate) fn lower(
     let mut log = log::Log::take(session);
     panics::leave(session, options, &mut log, &mut lowered)?;
     lowered.log = log.into_bytes();
+    let addresses = addresses::run(session);
     memory::run(session).map_err(stage("adding memory functions"))?;
     arithmetic::run(session).map_err(stage("adding arithmetic functions"))?;
     internalise::gather_statics(session);
     session
         .run("always-inline,function(sroa,early-cse,instcombine,simplifycfg,adce),globaldce,strip-dead-prototypes", false)
         .map_err(stage("cleaning up"))?;
-    check::run(session)?;
+    check::run(session, addresses)?;
     packet::run(session, &arch);
     names::keep_apart(session);
     Ok(lowered)
