@@ -3,7 +3,7 @@
 //! Nothing of this is needed to build and run eBPF programs in donor mode, and the commands that do
 //! need a part of it install it themselves.
 
-use std::process::Command;
+use std::{path::PathBuf, process::Command};
 
 use crate::{
     args::Args,
@@ -19,11 +19,6 @@ const TOOLS: &[(&str, &str, &str)] = &[
         "to run kernels in a virtual machine",
     ),
     (
-        "clang",
-        "clang",
-        "for benchmarks against C, and for codegen",
-    ),
-    (
         "bpftool",
         "bpftool",
         "to have libbpf load our objects in tests",
@@ -35,12 +30,39 @@ pub(crate) fn run(args: Args) -> Result<()> {
     for (program, package, why) in TOOLS {
         process::need(program, package, why)?;
     }
+    clang("for benchmarks against C, for codegen, and for tests with C programs")?;
     if !std::path::Path::new("/usr/include/bpf/bpf.h").is_file() {
         process::install_packages(&["libbpf-dev"], "for benchmarks against libbpf")?;
     }
     native_toolchain()?;
     println!("xtask: everything is there");
     Ok(())
+}
+
+/// The newest clang on this machine; one is installed where there is none.
+pub(crate) fn clang(why: &str) -> Result<PathBuf> {
+    const PREFERRED: &str = "clang-19";
+    let numbered = (14..=30).rev().map(|version| format!("clang-{version}"));
+    let found = numbered
+        .chain(["clang".to_owned()])
+        .find_map(|name| process::find(&name));
+    match found {
+        Some(clang) => Ok(clang),
+        // Older distributions have it under its plain name only.
+        None => process::need(PREFERRED, PREFERRED, why)
+            .or_else(|_| process::need("clang", "clang", why)),
+    }
+}
+
+/// What tests compare with: C programs, and libbpf as the loader of our objects. They skip without it.
+pub(crate) fn peers() {
+    const WHY: &str = "tests hold ours against C programs and libbpf";
+    let clang = clang(WHY).map(drop);
+    for result in [clang, process::need("bpftool", "bpftool", WHY).map(drop)] {
+        if let Err(error) = result {
+            println!("xtask: {error}; the tests that need it will be skipped");
+        }
+    }
 }
 
 /// Makes sure that some Rust toolchain can build `core` for BPF: one with `rust-src`.

@@ -2,6 +2,7 @@
 
 use aya::{
     Ebpf, EbpfLoader,
+    features::{Feature, Features},
     programs::{TestRun as _, TestRunOptions},
 };
 use aya_log::EbpfLogger;
@@ -54,18 +55,29 @@ in_both_modes! {
 
     /// Every hint and type.
     fn values(object: "logs", since 5, 8) {
-        let messages = logged(&mut EbpfLoader::new(), object, "values")?;
-        let texts: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            [
-                "49 -2 3 -4",
-                "abc DEF true",
-                "1.1.1.1 2001:db8::1",
-                "02:00:00:00:00:ab 02:00:00:00:00:CD",
-                "text and 6279746573",
-            ]
-        );
+        assert_eq!(texts(&mut EbpfLoader::new(), object)?, VALUES);
         Ok(())
     }
+
+    /// Where there are no ring buffers (before 5.8) the same records come through a perf event array.
+    fn values_without_ring_buffers(object: "logs", since 5, 8) {
+        let mut loader = EbpfLoader::new();
+        loader.features(Features::without(&[Feature::RingBuf]));
+        assert_eq!(texts(&mut loader, object)?, VALUES);
+        Ok(())
+    }
+}
+
+/// What the program `values` logs.
+const VALUES: [&str; 5] = [
+    "49 -2 3 -4",
+    "abc DEF true",
+    "1.1.1.1 2001:db8::1",
+    "02:00:00:00:00:ab 02:00:00:00:00:CD",
+    "text and 6279746573",
+];
+
+fn texts(loader: &mut EbpfLoader<'_>, object: &[u8]) -> TestResult<Vec<String>> {
+    let messages = logged(loader, object, "values")?;
+    Ok(messages.into_iter().map(|message| message.text).collect())
 }

@@ -10,7 +10,7 @@ use super::Figure;
 use crate::{
     build_ebpf,
     error::{Context as _, Result},
-    process,
+    process, setup,
 };
 
 /// The examples whose programs are measured.
@@ -67,7 +67,7 @@ fn figure(line: &str) -> Option<Figure> {
 
 /// Compiles the C programs and the libbpf loader.
 fn peers(folder: &Path) -> Result<()> {
-    let clang = clang()?;
+    let clang = setup::clang(WHY)?;
     process::need("cc", "gcc", WHY)?;
     if !Path::new("/usr/include/bpf/bpf_helpers.h").is_file() {
         process::install_packages(&["libbpf-dev", "libc6-dev"], WHY)?;
@@ -93,18 +93,6 @@ fn peers(folder: &Path) -> Result<()> {
         .args(["-lbpf", "-o"])
         .arg(folder.join("load"));
     process::run(&mut loader)
-}
-
-/// The newest clang on the machine, or the one that its distribution has.
-fn clang() -> Result<PathBuf> {
-    let numbered = (14..=22).rev().map(|version| format!("clang-{version}"));
-    match numbered
-        .chain(["clang".into()])
-        .find_map(|name| process::find(&name))
-    {
-        Some(clang) => Ok(clang),
-        None => process::need("clang", "clang", WHY),
-    }
 }
 
 #[cfg(test)]

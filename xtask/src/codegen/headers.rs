@@ -9,7 +9,7 @@ use std::{
 use super::selection::HEADERS;
 use crate::{
     error::{Context as _, Result},
-    process,
+    process, setup,
     vm::apt::Archive,
 };
 
@@ -78,7 +78,7 @@ impl Headers {
             .map(|(header, _)| format!("#include <{header}>\n"))
             .collect();
         fs::write(&input, includes + source).context(input.display())?;
-        let output = Command::new(clang()?)
+        let output = Command::new(setup::clang("to read the kernel's headers")?)
             .args(["--target=bpf", "-nostdinc", "-w"])
             .arg("-I")
             .arg(self.root.join("usr/include"))
@@ -95,17 +95,5 @@ impl Headers {
             let said = String::from_utf8_lossy(&output.stderr);
             Err(format!("clang refuses {}:\n{said}", input.display()).into())
         }
-    }
-}
-
-/// The newest clang on the search path; Debian's is called `clang-19` unless the default is installed.
-fn clang() -> Result<PathBuf> {
-    let versioned = (14..=30).rev().map(|version| format!("clang-{version}"));
-    match std::iter::once("clang".to_owned())
-        .chain(versioned)
-        .find_map(|name| process::find(&name))
-    {
-        Some(found) => Ok(found),
-        None => process::need("clang", "clang", "to read the kernel's headers"),
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     args.finish()?;
 
     setup::native_toolchain()?;
+    setup::peers();
     let kernels = kernels
         .iter()
         .map(|series| Kernel::get(series))
