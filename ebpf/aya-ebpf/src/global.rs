@@ -65,6 +65,13 @@ pub unsafe fn atomic_add_u64(counter: *mut u64, value: u64) {
     }
 }
 
+/// Whether `value` lies between `lower` and `upper`, both included, compared as signed numbers: the
+/// two comparisons from which the verifier learns the bounds of an offset.
+#[inline(always)]
+pub fn check_bounds_signed<T: Into<i64>>(value: T, lower: T, upper: T) -> bool {
+    (lower.into()..=upper.into()).contains(&value.into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,5 +89,11 @@ mod tests {
         // SAFETY: a variable of this function.
         unsafe { atomic_add_u64(&mut counter, 2) };
         assert_eq!(counter, 42);
+    }
+
+    #[test]
+    fn bounds_belong_to_the_range() {
+        let inside = |value| check_bounds_signed::<i32>(value, -1, 2);
+        assert_eq!([-2, -1, 2, 3].map(inside), [false, true, true, false]);
     }
 }

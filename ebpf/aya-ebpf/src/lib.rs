@@ -54,7 +54,7 @@ pub mod maps;
 mod panic;
 pub mod programs;
 
-pub use global::{Global, atomic_add_u64};
+pub use global::{Global, atomic_add_u64, check_bounds_signed};
 pub use panic::abort;
 pub use programs::EbpfContext;
 /// The former name of [`EbpfContext`].
