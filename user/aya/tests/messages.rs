@@ -260,6 +260,18 @@ fn programs_that_are_refused() {
     );
     let begins = "program `pass`: the verifier rejected it: R2 !read_ok";
     reads(&error, begins, "(the full log is in `verifier_log`)");
+    // A right that the verifier misses: it knows which and where.
+    let error = verified(
+        |call| match call.u32(std::mem::offset_of!(ProgLoad, log_level)) {
+            0 => Reply::Error(Errno::EPERM),
+            _ => Reply::Refused(
+                Errno::EPERM,
+                "0: (85) call pc+1\nfunction calls are for CAP_BPF\n".to_owned(),
+            ),
+        },
+    );
+    let begins = "program `pass`: the verifier rejected it: function calls are for CAP_BPF";
+    reads(&error, begins, "(the full log is in `verifier_log`)");
     // Not a word from the verifier: the kernel knows nothing of such programs.
     let error = verified(|_| Reply::Error(Errno::EINVAL));
     reads(

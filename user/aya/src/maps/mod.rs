@@ -47,6 +47,7 @@ pub mod perf;
 pub(crate) mod pod;
 pub mod queue;
 pub mod ring_buf;
+mod shape;
 mod shared;
 pub mod stack_trace;
 
@@ -63,7 +64,7 @@ pub mod xdp {
 pub use array::{Array, PerCpuArray};
 pub use bloom_filter::BloomFilter;
 pub(crate) use data::create_error;
-pub use data::{MapData, MapFd, MapShape};
+pub use data::{MapData, MapFd};
 pub use error::MapError;
 pub use fd_array::{CgroupArray, ProgramArray, XskMap};
 pub use hash_map::{HashMap, PerCpuHashMap};
@@ -75,6 +76,7 @@ pub use perf::PerfEventArray;
 pub use pod::Pod;
 pub use queue::{Queue, Stack};
 pub use ring_buf::RingBuf;
+pub use shape::MapShape;
 pub use stack_trace::StackTraceMap;
 
 macro_rules! map_enum {

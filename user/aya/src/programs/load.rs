@@ -123,22 +123,10 @@ pub(crate) fn load(name: &str, source: &Source) -> Result<ProgramFd, ProgramErro
         Ok(fd) => return Ok(ProgramFd::from(fd)),
         Err(error) => error,
     };
-    if error.errno == Errno::EPERM {
-        return Err(ProgramError::MissingPrivilege {
-            name: name.to_owned(),
-            needed: privilege::program(source.spec().def.prog_type),
-            source: error.into(),
-        });
-    }
     let level = source.shared.log_level;
     if level.is_empty() {
         let reason = "its log was not asked for: set `verifier_log_level`";
-        return Err(refused_with(
-            name,
-            &error,
-            reason.to_owned(),
-            VerifierLog::default(),
-        ));
+        return Err(unexplained(name, source, &error, Some(reason)));
     }
     let mut size = LOG_SIZE;
     loop {
@@ -157,7 +145,7 @@ pub(crate) fn load(name: &str, source: &Source) -> Result<ProgramFd, ProgramErro
         let error = if cut { error } else { again };
         let log = VerifierLog::new(&buffer);
         return Err(match log.as_str() {
-            "" => refused_with(name, &error, unexplained(source, error.errno), log),
+            "" => unexplained(name, source, &error, None),
             _ => rejected(name, source, &error, log, cut),
         });
     }
@@ -220,18 +208,28 @@ fn rejected(
     refused_with(name, error, reason, log)
 }
 
-/// Why a program may have been refused before the verifier had anything to say.
-fn unexplained(source: &Source, errno: Errno) -> String {
+/// The error of a program about which the verifier did not say a word: it did not get as far, or was
+/// not asked for `reason`.
+fn unexplained(name: &str, source: &Source, error: &Error, reason: Option<&str>) -> ProgramError {
     let spec = source.spec();
-    match errno {
-        Errno::EINVAL | Errno::E2BIG => format!(
+    let reason = match (error.errno, reason) {
+        (Errno::EPERM, _) => {
+            return ProgramError::MissingPrivilege {
+                name: name.to_owned(),
+                needed: privilege::program(spec.def.prog_type),
+                source: (*error).into(),
+            };
+        }
+        (_, Some(reason)) => reason.to_owned(),
+        (Errno::EINVAL | Errno::E2BIG, None) => format!(
             "without a word why: check that it is {} or newer, which section `{}` needs",
             source.since(),
             spec.section
         ),
-        Errno::ENOMEM => "memory is short: free some".to_owned(),
-        _ => "without a word why: `dmesg` may know more".to_owned(),
-    }
+        (Errno::ENOMEM, None) => "memory is short: free some".to_owned(),
+        (_, None) => "without a word why: `dmesg` may know more".to_owned(),
+    };
+    refused_with(name, error, reason, VerifierLog::default())
 }
 
 fn refused_with(name: &str, error: &Error, reason: String, log: VerifierLog) -> ProgramError {
