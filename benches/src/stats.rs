@@ -7,6 +7,14 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// The mean of the middle half, which one disturbed round cannot move; `NaN` of nothing.
+pub(crate) fn middle_mean(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let quarter = values.len() / 4;
+    let middle = values.get(quarter..values.len() - quarter).unwrap_or(&[]);
+    middle.iter().sum::<f64>() / middle.len() as f64
+}
+
 /// What two sides took in the same rounds.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs {
@@ -45,6 +53,16 @@ impl Pairs {
     /// The median of the peer.
     pub(crate) fn peer(&self) -> f64 {
         median(self.peer.clone())
+    }
+
+    /// The mean of the middle half of our rounds.
+    pub(crate) fn ours_mean(&self) -> f64 {
+        middle_mean(self.ours.clone())
+    }
+
+    /// The mean of the middle half of the peer's rounds.
+    pub(crate) fn peer_mean(&self) -> f64 {
+        middle_mean(self.peer.clone())
     }
 
     /// The median of the rounds' ratios, ours / peer.
