@@ -108,12 +108,28 @@ fn as_mac(value: Value<'_>) -> Option<[u8; 6]> {
 fn ip_addr(address: IpAddr, out: &mut Vec<u8>) {
     match address {
         IpAddr::V4(v4) => {
-            let [a, b, c, d] = v4.octets();
-            decimal(a.into(), out);
-            for octet in [b, c, d] {
-                out.push(b'.');
-                decimal(octet.into(), out);
+            // Put together here and appended as one: appending costs more than a digit.
+            let mut text = [0; 16];
+            let mut end = 0;
+            let mut push = |byte| {
+                if let Some(place) = text.get_mut(end) {
+                    *place = byte;
+                    end += 1;
+                }
+            };
+            for (i, octet) in v4.octets().into_iter().enumerate() {
+                if i > 0 {
+                    push(b'.');
+                }
+                if octet >= 100 {
+                    push(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    push(b'0' + octet / 10 % 10);
+                }
+                push(b'0' + octet % 10);
             }
+            out.extend_from_slice(&text[..end]);
         }
         // Writing to a vector cannot fail.
         IpAddr::V6(v6) => drop(write!(out, "{v6}")),
@@ -157,6 +173,9 @@ fn signed(number: i64, out: &mut Vec<u8>) {
 }
 
 fn decimal(mut number: u64, out: &mut Vec<u8>) {
+    if number < 10 {
+        return out.push(b'0' + number as u8);
+    }
     let mut text = [0; 20];
     let mut start = text.len();
     for place in text.iter_mut().rev() {
