@@ -95,6 +95,13 @@ impl Budget {
     }
 }
 
+/// A name, if it is text. Names are shown in messages, so control characters are no part of any.
+fn text(name: &[u8]) -> &str {
+    let text = core::str::from_utf8(name).ok();
+    text.filter(|text| !text.bytes().any(|byte| byte.is_ascii_control()))
+        .unwrap_or_default()
+}
+
 impl<'a> Elf<'a> {
     /// Takes an eBPF object apart.
     pub(crate) fn parse(data: &'a [u8]) -> Result<Self, Error> {
@@ -122,7 +129,7 @@ impl<'a> Elf<'a> {
         for header in table.iter() {
             let name = table.section_name(endian, header).unwrap_or_default();
             names.spend(name.len())?;
-            let name = core::str::from_utf8(name).unwrap_or_default();
+            let name = text(name);
             if name.len() > NAME_LIMIT {
                 return Err(Error::Section {
                     section: name.chars().take(NAME_LIMIT).collect(),
@@ -166,7 +173,7 @@ impl<'a> Elf<'a> {
                 section.symbols.push(index.0);
             }
             symbols.push(Symbol {
-                name: core::str::from_utf8(name).unwrap_or_default(),
+                name: text(name),
                 kind: match symbol.st_type() {
                     elf::STT_FUNC => SymbolKind::Function,
                     elf::STT_OBJECT => SymbolKind::Object,

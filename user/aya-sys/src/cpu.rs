@@ -13,27 +13,42 @@ pub fn possible_cpus() -> Result<usize> {
     if let Some(count) = COUNT.get() {
         return Ok(*count);
     }
-    const FILE: &str = "/sys/devices/system/cpu/possible";
-    let text = fs::read_to_string(FILE).map_err(|error| {
-        let errno = error.raw_os_error().unwrap_or(libc::EIO);
-        Error::new("reading /sys/devices/system/cpu/possible", Errno(errno))
-    })?;
-    let count = count(text.trim()).ok_or(Error::new(
+    let cpus = read(
+        "/sys/devices/system/cpu/possible",
         "reading /sys/devices/system/cpu/possible",
-        Errno::EINVAL,
-    ))?;
-    Ok(*COUNT.get_or_init(|| count))
+    )?;
+    Ok(*COUNT.get_or_init(|| cpus.len()))
 }
 
-/// The number of CPUs in a list such as `0-3,8`.
-fn count(list: &str) -> Option<usize> {
-    list.split(',')
-        .map(|range| {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-            last.checked_sub(first)?.checked_add(1)
-        })
-        .try_fold(0usize, |sum, size| sum.checked_add(size?))
+/// The numbers of the CPUs that are online now, from `/sys/devices/system/cpu/online`.
+pub fn online_cpus() -> Result<Vec<u32>> {
+    read(
+        "/sys/devices/system/cpu/online",
+        "reading /sys/devices/system/cpu/online",
+    )
+}
+
+fn read(file: &str, call: &'static str) -> Result<Vec<u32>> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        let errno = error.raw_os_error().unwrap_or(libc::EIO);
+        Error::new(call, Errno(errno))
+    })?;
+    parse(text.trim()).ok_or(Error::new(call, Errno::EINVAL))
+}
+
+/// The kernel's list format: `0-3,8`. Bounded, so that a file with nonsense costs no memory.
+fn parse(list: &str) -> Option<Vec<u32>> {
+    const MOST: u32 = 1 << 16;
+    let mut cpus = Vec::new();
+    for range in list.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (first.parse().ok()?, last.parse::<u32>().ok()?);
+        if first > last || last >= MOST {
+            return None;
+        }
+        cpus.extend(first..=last);
+    }
+    Some(cpus)
 }
 
 #[cfg(test)]
@@ -42,11 +57,19 @@ mod tests {
 
     #[test]
     fn lists() {
-        assert_eq!(count("0"), Some(1));
-        assert_eq!(count("0-3,8,10-11"), Some(7));
-        for bad in ["", "a", "3-1", "0-", "0-18446744073709551615"] {
-            assert_eq!(count(bad), None, "{bad}");
+        assert_eq!(parse("0"), Some(vec![0]));
+        assert_eq!(parse("0-2,8,10-11"), Some(vec![0, 1, 2, 8, 10, 11]));
+        for bad in [
+            "",
+            "a",
+            "3-1",
+            "0-",
+            "0-4000000000",
+            "0-18446744073709551615",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
         }
+        assert!(!online_cpus().unwrap().is_empty());
         assert!(possible_cpus().unwrap() > 0);
     }
 }

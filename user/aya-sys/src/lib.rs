@@ -26,6 +26,6 @@ pub mod mmap;
 pub mod netlink;
 pub mod perf;
 
-pub use cpu::possible_cpus;
+pub use cpu::{online_cpus, possible_cpus};
 pub use error::{Errno, Error, Result};
 pub use mmap::page_size;

@@ -353,7 +353,7 @@ fn provide_map(
             map_type: spec.map_type.0,
         }));
     }
-    if let Some(path) = pin_path(spec, loader)
+    if let Some(path) = pin_path(spec, loader)?
         && let Some(map) = MapData::reuse(&path, spec, name)?
     {
         return Ok(Provided::Reused(map));
@@ -379,13 +379,14 @@ fn is_refused(error: &MapError) -> bool {
 }
 
 /// Where a map is to be pinned, if it is.
-fn pin_path(spec: &MapSpec, loader: &EbpfLoader<'_>) -> Option<PathBuf> {
+fn pin_path(spec: &MapSpec, loader: &EbpfLoader<'_>) -> Result<Option<PathBuf>, MapError> {
     let name = spec.name.as_str();
     let directory = loader.default_pin_directory.as_deref();
     let directory = directory.unwrap_or_else(|| Path::new(PIN_DIRECTORY));
     match loader.pin_paths.get(name) {
-        Some(path) => Some(path.to_path_buf()),
-        None => (spec.pinning == PinningType::ByName).then(|| directory.join(name)),
+        Some(path) => Ok(Some(path.to_path_buf())),
+        None if spec.pinning == PinningType::ByName => MapData::pin_path(directory, name).map(Some),
+        None => Ok(None),
     }
 }
 
@@ -396,7 +397,7 @@ fn pin_map(
     loader: &EbpfLoader<'_>,
     pins: &mut Pins,
 ) -> Result<Provided, MapError> {
-    let Some(path) = pin_path(spec, loader) else {
+    let Some(path) = pin_path(spec, loader)? else {
         return Ok(Provided::New(map));
     };
     Ok(match map.pin_first(&path, spec)? {

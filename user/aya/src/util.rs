@@ -111,7 +111,7 @@ fn debian_version(text: &str) -> Option<aya_uapi::KernelVersion> {
 /// When `/sys/devices/system/cpu/possible` cannot be read or understood; the error comes with
 /// the file's name.
 pub fn nr_cpus() -> Result<usize, (&'static str, io::Error)> {
-    Ok(read_cpu_ranges(POSSIBLE_CPUS)?.len())
+    aya_sys::possible_cpus().map_err(|error| (POSSIBLE_CPUS, error.into()))
 }
 
 /// The numbers of the CPUs that are online now.
@@ -121,30 +121,7 @@ pub fn nr_cpus() -> Result<usize, (&'static str, io::Error)> {
 /// When `/sys/devices/system/cpu/online` cannot be read or understood; the error comes with the
 /// file's name.
 pub fn online_cpus() -> Result<Vec<u32>, (&'static str, io::Error)> {
-    read_cpu_ranges(ONLINE_CPUS)
-}
-
-fn read_cpu_ranges(path: &'static str) -> Result<Vec<u32>, (&'static str, io::Error)> {
-    let text = fs::read_to_string(path).map_err(|error| (path, error))?;
-    parse_cpu_ranges(text.trim()).ok_or_else(|| {
-        let message = format!("`{}` is not a list of CPUs", text.trim());
-        (path, io::Error::new(io::ErrorKind::InvalidData, message))
-    })
-}
-
-/// The kernel's list format: `0-3,7`. Bounded, so that a file with nonsense costs no memory.
-fn parse_cpu_ranges(text: &str) -> Option<Vec<u32>> {
-    const MOST: u32 = 1 << 16;
-    let mut cpus = Vec::new();
-    for range in text.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last) = (first.parse().ok()?, last.parse::<u32>().ok()?);
-        if first > last || last >= MOST {
-            return None;
-        }
-        cpus.extend(first..=last);
-    }
-    Some(cpus)
+    aya_sys::online_cpus().map_err(|error| (ONLINE_CPUS, error.into()))
 }
 
 /// The kernel's symbols by address, from `/proc/kallsyms`.
@@ -219,14 +196,5 @@ mod tests {
                 .to_string()
                 .starts_with(&format!("{}.", current.code() >> 16))
         );
-    }
-
-    #[test]
-    fn cpu_lists() {
-        assert_eq!(parse_cpu_ranges("0-2,5"), Some(vec![0, 1, 2, 5]));
-        assert_eq!(parse_cpu_ranges("0"), Some(vec![0]));
-        for bad in ["", "1-0", "x", "0-4000000000", "0-"] {
-            assert_eq!(parse_cpu_ranges(bad), None, "{bad}");
-        }
     }
 }

@@ -188,6 +188,49 @@ fn maps_that_are_refused() {
 }
 
 #[test]
+fn operations_that_are_refused() {
+    let object = Builder::xdp().map("M", [1, 4, 8, 16, 0]).bytes();
+    let kernel = |call: &Call| match call.cmd {
+        Some(Cmd::MAP_UPDATE_ELEM) => Reply::Error(Errno::E2BIG),
+        Some(Cmd::MAP_DELETE_ELEM) => Reply::Error(Errno::EPERM),
+        _ => Reply::Fd,
+    };
+    let ((), _) = fake::run(kernel, move || {
+        let mut ebpf = fresh(&object).expect("fine");
+        let map = ebpf.map_mut("M").expect("there");
+        let mut map = HashMap::<_, u32, u64>::try_from(map).expect("of these types");
+        let full = map.insert(1, 2, 0).expect_err("full");
+        reads(
+            &full,
+            "`bpf(BPF_MAP_UPDATE_ELEM)` failed: the map is full",
+            "before loading",
+        );
+        let read_only = map.remove(&1).expect_err("read-only");
+        reads(
+            &read_only,
+            "`bpf(BPF_MAP_DELETE_ELEM)` failed: ",
+            "before kernel 5.8)",
+        );
+    });
+}
+
+#[test]
+fn names_do_not_reach_for_the_terminal() {
+    let object = Builder::xdp()
+        .program("xdp\u{1b}[2J", "gone")
+        .program("no_such_type", "x\ny");
+    let (programs, _) = fake::run(
+        |_| Reply::Fd,
+        move || {
+            let ebpf = fresh(&object.bytes()).expect("fine");
+            let names: Vec<_> = ebpf.programs().map(|(name, _)| name.to_owned()).collect();
+            names
+        },
+    );
+    assert_eq!(programs, ["pass"]);
+}
+
+#[test]
 fn settings_that_name_nothing() {
     let object = Builder::xdp().bytes();
     let mut loader = EbpfLoader::new();

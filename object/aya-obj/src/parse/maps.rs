@@ -89,6 +89,9 @@ impl Parser<'_> {
         else {
             return Err(map_error(name, "", "is not a variable"));
         };
+        if name.is_empty() || name.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err(map_error("", "", "has no readable name"));
+        }
         let mut definition = Definition {
             btf,
             map: MapSpec::new(name, ".maps", MapType::UNSPEC),

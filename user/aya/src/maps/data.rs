@@ -3,7 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-    path::Path,
+    path::{Component, Path, PathBuf},
 };
 
 use aya_obj::{btf::TypeId, spec::MapSpec};
@@ -142,20 +142,32 @@ impl MapData {
     ///
     /// # Errors
     ///
-    /// [`MapError::PinnedMapMismatch`] when the pinned map has another shape, besides the errors
-    /// of [`create`](Self::create).
+    /// [`MapError::PinnedMapMismatch`] when the pinned map has another shape,
+    /// [`MapError::InvalidName`] for names that are paths, besides the errors of [`create`](Self::create).
     pub fn create_pinned_by_name<P: AsRef<Path>>(
         directory: P,
         spec: &MapSpec,
         name: &str,
         btf: Option<BorrowedFd<'_>>,
     ) -> Result<Self, MapError> {
-        let path = directory.as_ref().join(name);
+        let path = Self::pin_path(directory.as_ref(), name)?;
         if let Some(map) = Self::reuse(&path, spec, name)? {
             return Ok(map);
         }
         let map = Self::create(spec, name, btf)?;
         Ok(map.pin_first(&path, spec)?.unwrap_or_else(|first| first))
+    }
+
+    /// Where a map that is pinned by name goes. A name comes from an object, so it must not lead out
+    /// of the directory.
+    pub(crate) fn pin_path(directory: &Path, name: &str) -> Result<PathBuf, MapError> {
+        let mut parts = Path::new(name).components();
+        match (parts.next(), parts.next()) {
+            (Some(Component::Normal(part)), None) if part == name => Ok(directory.join(name)),
+            _ => Err(MapError::InvalidName {
+                name: name.to_owned(),
+            }),
+        }
     }
 
     /// Pins this new map, unless another process was faster: then that one's map is the error,
@@ -508,6 +520,19 @@ mod tests {
             (call.object_name(), key_type)
         };
         (map, calls.iter().map(seen).collect())
+    }
+
+    #[test]
+    fn pins_by_name_stay_in_their_directory() {
+        let path = |name| MapData::pin_path(Path::new("/sys/fs/bpf/app"), name);
+        assert_eq!(path("COUNTS").unwrap(), Path::new("/sys/fs/bpf/app/COUNTS"));
+        for bad in ["", ".", "..", "../other", "/etc/passwd", "a/b", "a/", "./a"] {
+            let error = path(bad).unwrap_err();
+            assert!(
+                matches!(error, MapError::InvalidName { .. }),
+                "{bad}: {error:?}"
+            );
+        }
     }
 
     #[test]

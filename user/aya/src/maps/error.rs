@@ -173,7 +173,19 @@ impl fmt::Display for MapError {
                 f.write_str("the program is not loaded: load it before putting it into a map")
             }
             Self::IoError(_) => f.write_str("a system file could not be read"),
-            Self::SyscallError(error) => error.fmt(f),
+            Self::SyscallError(error) => {
+                error.fmt(f)?;
+                match (error.call, error.errno()) {
+                    ("bpf(BPF_MAP_UPDATE_ELEM)", Errno::E2BIG) => f.write_str(
+                        ": the map is full: remove elements, or raise `max_entries` before loading",
+                    ),
+                    (_, Errno::EPERM) => f.write_str(
+                        ": the map is read-only for user space, or the process needs CAP_BPF \
+                         (CAP_SYS_ADMIN before kernel 5.8)",
+                    ),
+                    _ => Ok(()),
+                }
+            }
             Self::PinError {
                 name: Some(name),
                 error,
