@@ -127,14 +127,14 @@ fn binaries_in(json: &JsonValue, package: &str) -> Option<Vec<String>> {
     )
 }
 
-/// Compiles one binary to bitcode; gives the file.
+/// Compiles one binary to bitcode; gives the file and what rustc warns of.
 pub(crate) fn compile(
     setup: &Setup,
     manifest: &Path,
     package: &Package<'_>,
     binary: &str,
     out: &Path,
-) -> Result<PathBuf> {
+) -> Result<(PathBuf, Vec<String>)> {
     let target_dir = target_directory(out, setup);
     // it lives and dies with what cargo knows about it, so it is not put into `out`
     let bitcode = target_dir
@@ -189,9 +189,6 @@ pub(crate) fn compile(
         eprint!("{messages}");
         bail!("{binary}: rustc refused the source; its errors are above");
     }
-    for line in messages.lines() {
-        println!("cargo:warning={line}");
-    }
     if !bitcode.is_file() {
         bail!(
             "{}: rustc left no bitcode; remove {} and build again",
@@ -205,7 +202,7 @@ pub(crate) fn compile(
             .join("release")
             .join(format!("{binary}.d")),
     );
-    Ok(bitcode)
+    Ok((bitcode, messages.lines().map(str::to_owned).collect()))
 }
 
 /// One directory for all eBPF crates of the build, next to cargo's own: what they share is compiled

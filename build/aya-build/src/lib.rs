@@ -111,14 +111,17 @@ fn build_package(package: &Package<'_>, setup: &Setup, panics: Panics, out: &Pat
         bail!("the package has no binary; add src/main.rs");
     }
     for binary in binaries {
-        let bitcode = cargo::compile(setup, &manifest, package, &binary, out)?;
+        let (bitcode, warnings) = cargo::compile(setup, &manifest, package, &binary, out)?;
         let mut options = Options::default();
         options.rustc.clone_from(&setup.compiler.rustc);
         options.llvm = Some(setup.compiler.llvm()?);
         options.panics = panics;
+        options.arch = architecture();
         match aya_linker::link(&[bitcode], &out.join(&binary), &options) {
             Ok(report) => {
-                for warning in report.warnings {
+                // where linking fails, they would bury the reason
+                let found = report.warnings.iter().map(ToString::to_string);
+                for warning in warnings.into_iter().chain(found) {
                     println!("cargo:warning={warning}");
                 }
             }
@@ -156,9 +159,14 @@ pub fn emit_bpf_target_arch_cfg() -> Result<()> {
     Ok(())
 }
 
+/// The user-space side's architecture, whose kernel runs the programs.
+fn architecture() -> String {
+    env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_else(|_| env::consts::ARCH.to_owned())
+}
+
 /// The flags that all eBPF code is compiled with.
 fn rustc_flags() -> Vec<String> {
-    let arch = env::var("CARGO_CFG_TARGET_ARCH").unwrap_or_else(|_| env::consts::ARCH.to_owned());
+    let arch = architecture();
     vec![
         // nothing is linked: the bitcode is taken
         "-Clinker=true".to_owned(),

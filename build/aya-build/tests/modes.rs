@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use object::{Object, ObjectSection};
 
-const BINARIES: [&str; 4] = ["panics", "arithmetic", "memory", "tables"];
+const BINARIES: [&str; 5] = ["panics", "arithmetic", "memory", "tables", "packet"];
 
 fn skip(test: &str, reason: &str) {
     let _ = std::io::stderr().write_all(format!("SKIP: {test}: {reason}\n").as_bytes());
@@ -211,8 +211,14 @@ fn arithmetic(test: &str, mode: &'static str) {
     let Some(loaded) = Loaded::new(test, &objects.join("arithmetic")) else {
         return;
     };
-    let packet = packet(&[0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210]);
-    for program in ["multiply", "divide", "overflow", "wide_results"] {
+    let packet = packet(&[0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210, 0x11_2233_4455]);
+    for program in [
+        "multiply",
+        "divide",
+        "divide_unknown",
+        "overflow",
+        "wide_results",
+    ] {
         assert!(loaded.has_btf(program), "{program}");
         assert_eq!(loaded.run(program, &packet), 2, "{program}");
     }
@@ -272,6 +278,30 @@ fn tables_in_donor_mode() {
 #[test]
 fn tables_in_native_mode() {
     tables("tables_in_native_mode", "native");
+}
+
+fn packet_fields(test: &str, mode: &'static str) {
+    let Some(objects) = objects(test, mode) else {
+        return;
+    };
+    let Some(loaded) = Loaded::new(test, &objects.join("packet")) else {
+        return;
+    };
+    let packet: Vec<u8> = (1..=64).collect();
+    for program in ["fields", "stack", "whole", "map"] {
+        assert!(loaded.has_btf(program), "{program}");
+        assert_eq!(loaded.run(program, &packet), 2, "{program}");
+    }
+}
+
+#[test]
+fn packet_fields_in_donor_mode() {
+    packet_fields("packet_fields_in_donor_mode", "donor");
+}
+
+#[test]
+fn packet_fields_in_native_mode() {
+    packet_fields("packet_fields_in_native_mode", "native");
 }
 
 fn clean(test: &str, mode: &'static str) {

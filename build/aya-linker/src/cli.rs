@@ -25,6 +25,7 @@ Links bitcode (LLVM bitcode, archives, ELF objects with .llvmbc) into an eBPF ob
   -o, --output FILE        the object to write
       --export-symbols FILE  statics that stay visible, one name a line
       --cpu CPU            v1, v2, v3, v4; default: runs on every kernel from 5.10
+      --arch ARCH          the kernel's architecture (x86_64, aarch64, ...); default: this machine's
       --panics leave|list|refuse
                            what to do with panics that can be reached
       --llvm FILE          the LLVM library, instead of the one of $RUSTC
@@ -71,6 +72,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, E
                 // what rustc says when nobody chose one
                 options.cpu = (!cpu.is_empty() && cpu != "generic").then_some(cpu);
             }
+            "--arch" => options.arch = value()?.to_string_lossy().into_owned(),
             "--panics" => {
                 options.panics = match value()?.to_str() {
                     Some("leave") => Panics::Leave,

@@ -199,8 +199,8 @@ pub enum DiagnosticKind {
     Unresolved,
     /// A result wider than a register from a function that cannot be inlined.
     WideReturn,
-    /// A panic in a function that calls itself.
-    RecursivePanic,
+    /// A function that calls itself.
+    Recursion,
     /// A panic that can be reached.
     Panic,
     /// More than the 512 bytes of eBPF's stack.
@@ -219,7 +219,7 @@ impl DiagnosticKind {
         Self::Formatting,
         Self::Unresolved,
         Self::WideReturn,
-        Self::RecursivePanic,
+        Self::Recursion,
         Self::Panic,
         Self::Stack,
         Self::Backend,
@@ -253,9 +253,9 @@ impl DiagnosticKind {
                 "a result wider than 8 bytes from a function that cannot be inlined",
                 "return it through a `&mut` argument",
             ),
-            Self::RecursivePanic => (
-                "a panic in a function that calls itself",
-                "turn the recursion into a loop, or return an error",
+            Self::Recursion => (
+                "a function that calls itself",
+                "turn the recursion into a loop of a bounded number of turns",
             ),
             Self::Panic => (
                 "a panic that can be reached",

@@ -52,6 +52,9 @@ pub struct Options {
     pub llvm: Option<PathBuf>,
     /// The eBPF CPU: `v1` … `v4`. Without one, code runs on every kernel from 5.10.
     pub cpu: Option<String>,
+    /// The architecture of the kernels that will run it, as `cfg(target_arch)` has it: some read packets
+    /// at any address. The build machine's by default.
+    pub arch: String,
     /// The statics that stay visible; all that rustc exports if `None`.
     pub exports: Option<Vec<String>>,
     /// What to do with panics.
@@ -67,6 +70,7 @@ impl Default for Options {
             rustc,
             llvm: None,
             cpu: None,
+            arch: std::env::consts::ARCH.to_owned(),
             exports: None,
             panics: Panics::default(),
             emit_ir: None,

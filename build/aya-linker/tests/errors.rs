@@ -261,6 +261,20 @@ extern \"C\" fn program(c: *mut u64) -> u64 {
 }
 
 #[test]
+fn recursion() {
+    let source = "
+#[inline(never)]
+fn deep(a: u64) -> u64 {
+    if a < 2 { a } else {
+        deep(a - 1).wrapping_mul(deep(a - 2))
+    }
+}
+#[unsafe(no_mangle)] #[unsafe(link_section = \"xdp\")]
+extern \"C\" fn program(c: *mut u64) -> u64 { deep(word(c, 0)) }";
+    refused("recursion", source, DiagnosticKind::Recursion, "deep", 4);
+}
+
+#[test]
 fn panic_in_a_recursion() {
     let source = "
 #[inline(never)]
@@ -272,7 +286,7 @@ extern \"C\" fn program(c: *mut u64) -> u64 { deep(word(c, 0), &[word(c, 1); 4])
     refused(
         "panic_in_a_recursion",
         source,
-        DiagnosticKind::RecursivePanic,
+        DiagnosticKind::Recursion,
         "deep",
         3,
     );

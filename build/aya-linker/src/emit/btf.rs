@@ -185,9 +185,9 @@ fn or_word(ty: &mut TypeId, word: TypeId) {
 fn legal(btf: &mut Btf, name: Name) -> Name {
     let given = btf.name(name);
     let text = original(given);
-    match identifier(text) {
+    let new = identifier(text).or_else(|| (text != given).then(|| text.to_owned()));
+    match new {
         Some(new) => btf.intern(&new),
-        None if text != given => btf.intern(&text.to_owned()),
         None => name,
     }
 }

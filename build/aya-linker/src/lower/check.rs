@@ -1,5 +1,7 @@
 //! Finds what eBPF cannot do, after everything that could be optimised away is gone.
 
+use std::collections::HashSet;
+
 use super::wide::{ARGUMENTS, argument_registers, has_wide_result};
 use super::{Failure, demangle, panics};
 use crate::error::{Diagnostic, DiagnosticKind, Location};
@@ -36,7 +38,11 @@ pub(super) fn run(session: &Session, addresses: Vec<Diagnostic>) -> Result<(), F
             found.push(about(DiagnosticKind::WideReturn, String::new()));
         }
         for instruction in function.instructions() {
-            let Some((kind, detail)) = judge(instruction) else {
+            let judged = judge(instruction).or_else(|| {
+                let callee = instruction.callee()?;
+                reaches(callee, function).then(|| (DiagnosticKind::Recursion, String::new()))
+            });
+            let Some((kind, detail)) = judged else {
                 continue;
             };
             found.push(Diagnostic {
@@ -74,6 +80,26 @@ pub(super) fn run(session: &Session, addresses: Vec<Diagnostic>) -> Result<(), F
     } else {
         Err(Failure::Program(told))
     }
+}
+
+/// Does a function call the other one, directly or through others?
+fn reaches(from: Value, to: Value) -> bool {
+    let mut seen = HashSet::new();
+    let mut pending = vec![from];
+    while let Some(function) = pending.pop() {
+        if function == to {
+            return true;
+        }
+        if function.kind() == Kind::Function && seen.insert(function) {
+            pending.extend(
+                function
+                    .instructions()
+                    .into_iter()
+                    .filter_map(Value::callee),
+            );
+        }
+    }
+    false
 }
 
 fn judge(instruction: Value) -> Option<(DiagnosticKind, String)> {

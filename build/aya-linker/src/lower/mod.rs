@@ -88,12 +88,6 @@ pub(crate) fn lower(
     options: &Options,
 ) -> Result<Lowered, Failure> {
     let mut lowered = Lowered::default();
-    // A module for the host says what the machine is; one for eBPF runs where it was built.
-    let host = session.triple();
-    let arch = match host.split('-').next() {
-        Some(arch) if foreign => arch.to_owned(),
-        _ => std::env::consts::ARCH.to_owned(),
-    };
     if foreign {
         retarget::run(session, triple).map_err(stage("retargeting"))?;
     }
@@ -120,7 +114,7 @@ pub(crate) fn lower(
         .run("always-inline,function(sroa,early-cse,instcombine,simplifycfg,adce),globaldce,strip-dead-prototypes", false)
         .map_err(stage("cleaning up"))?;
     check::run(session, addresses)?;
-    packet::run(session, &arch);
+    packet::run(session, &options.arch);
     names::keep_apart(session);
     Ok(lowered)
 }

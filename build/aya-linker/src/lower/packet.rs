@@ -58,6 +58,16 @@ fn is_in_packet(address: Value) -> bool {
     }
 }
 
+/// Whether a number is read from a local variable, or from what a caller passed.
+fn is_on_stack(load: Value) -> bool {
+    let first = |value: Value| value.operands().into_iter().next();
+    let mut place = first(load);
+    while let Some(address) = place.filter(|place| place.opcode() == Opcode::GetElementPtr) {
+        place = first(address);
+    }
+    place.is_none_or(|place| place.opcode() == Opcode::Alloca || place.kind() == Kind::Other)
+}
+
 /// Whether nothing but loads and constants went into the number.
 fn was_read(number: Value, seen: &mut Vec<Value>) -> bool {
     if seen.contains(&number) || number.int().is_some() {
@@ -65,7 +75,8 @@ fn was_read(number: Value, seen: &mut Vec<Value>) -> bool {
     }
     seen.push(number);
     match number.opcode() {
-        Opcode::Load => true,
+        // an address that the program keeps on its stack may be one of the stack
+        Opcode::Load => number.ty().bits() <= 32 || !is_on_stack(number),
         Opcode::PtrToInt | Opcode::Call => false,
         _ if number.kind() == Kind::Instruction => number
             .operands()

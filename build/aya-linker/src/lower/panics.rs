@@ -159,7 +159,7 @@ pub(super) fn leave(
             detail: String::new(),
         };
         let Some(value) = safe_value(function) else {
-            recursive.push(diagnostic(DiagnosticKind::RecursivePanic));
+            recursive.push(diagnostic(DiagnosticKind::Recursion));
             continue;
         };
         if place.is_some() {

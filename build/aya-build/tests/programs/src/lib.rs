@@ -5,8 +5,8 @@ use core::ffi::c_void;
 
 #[repr(C)]
 pub struct Context {
-    data: u32,
-    data_end: u32,
+    pub data: u32,
+    pub data_end: u32,
 }
 
 /// The little-endian word at an offset of the packet; 0 if it is too short.

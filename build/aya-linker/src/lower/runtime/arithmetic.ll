@@ -189,11 +189,11 @@ short:
 long:
   br label %next
 next:
-  %i = phi i32 [ 0, %long ], [ %j, %take ]
-  %nl = phi i64 [ %al, %long ], [ %nl.new, %take ]
-  %nh = phi i64 [ %ah, %long ], [ %nh.new, %take ]
-  %rl = phi i64 [ 0, %long ], [ %rl.new, %take ]
-  %rh = phi i64 [ 0, %long ], [ %rh.new, %take ]
+  %i = phi i32 [ 0, %long ], [ %j, %next ]
+  %nl = phi i64 [ %al, %long ], [ %nl.new, %next ]
+  %nh = phi i64 [ %ah, %long ], [ %nh.shifted, %next ]
+  %rl = phi i64 [ 0, %long ], [ %rl.new, %next ]
+  %rh = phi i64 [ 0, %long ], [ %rh.new, %next ]
   ; remainder and number move left by one bit as one
   %nh.top = lshr i64 %nh, 63
   %nl.top = lshr i64 %nl, 63
@@ -206,35 +206,45 @@ next:
   %rh.shifted = or i64 %rh.up, %rl.top
   %rl.shifted = or i64 %rl.up, %nh.top
   %nh.shifted = or i64 %nh.up, %nl.top
-  ; does the divisor go into it?
-  %high.less = icmp ult i64 %rh.shifted, %bh
-  %high.same = icmp eq i64 %rh.shifted, %bh
-  %low.less = icmp ult i64 %rl.shifted, %bl
-  %less.by.low = and i1 %high.same, %low.less
-  %less = or i1 %high.less, %less.by.low
-  %no.overflow = icmp eq i64 %overflow, 0
-  %not = and i1 %less, %no.overflow
-  %borrow = zext i1 %low.less to i64
-  br i1 %not, label %take, label %subtract
-subtract:
-  %rl.rest = sub i64 %rl.shifted, %bl
-  %rh.less = sub i64 %rh.shifted, %bh
-  %rh.rest = sub i64 %rh.less, %borrow
-  %nl.bit = or i64 %nl.up, 1
-  br label %take
-take:
-  %nl.new = phi i64 [ %nl.up, %next ], [ %nl.bit, %subtract ]
-  %nh.new = phi i64 [ %nh.shifted, %next ], [ %nh.shifted, %subtract ]
-  %rl.new = phi i64 [ %rl.shifted, %next ], [ %rl.rest, %subtract ]
-  %rh.new = phi i64 [ %rh.shifted, %next ], [ %rh.rest, %subtract ]
+  ; subtract; does it borrow? A branch here would make the verifier follow both ways, 128 times
+  %rl.less = sub i64 %rl.shifted, %bl
+  %rl.not = xor i64 %rl.shifted, -1
+  %low.gone = and i64 %rl.not, %bl
+  %low.equal = xor i64 %rl.not, %bl
+  %low.kept = and i64 %low.equal, %rl.less
+  %low.any = or i64 %low.gone, %low.kept
+  %low.borrow = lshr i64 %low.any, 63
+  %rh.first = sub i64 %rh.shifted, %bh
+  %rh.less = sub i64 %rh.first, %low.borrow
+  %rh.not = xor i64 %rh.shifted, -1
+  %high.gone = and i64 %rh.not, %bh
+  %high.equal = xor i64 %rh.not, %bh
+  %high.kept = and i64 %high.equal, %rh.less
+  %high.any = or i64 %high.gone, %high.kept
+  %high.top = lshr i64 %high.any, 63
+  ; hidden from the optimiser, which would make a comparison of the bit again
+  %high.borrow = call i64 asm "", "=r,0"(i64 %high.top)
+  %fits = xor i64 %high.borrow, 1
+  %top = call i64 asm "", "=r,0"(i64 %overflow)
+  %bit = or i64 %fits, %top
+  ; all ones where the divisor goes into it
+  %mask.open = sub i64 0, %bit
+  %mask = call i64 asm "", "=r,0"(i64 %mask.open)
+  %rl.differ = xor i64 %rl.shifted, %rl.less
+  %rl.change = and i64 %rl.differ, %mask
+  %rl.new = xor i64 %rl.shifted, %rl.change
+  %rh.differ = xor i64 %rh.shifted, %rh.less
+  %rh.change = and i64 %rh.differ, %mask
+  %rh.new = xor i64 %rh.shifted, %rh.change
+  %nl.new = or i64 %nl.up, %bit
   %j = add nuw nsw i32 %i, 1
   %more = icmp ult i32 %j, 128
   br i1 %more, label %next, label %done
 done:
-  %ql.out = phi i64 [ %sq, %short ], [ %nl.new, %take ]
-  %qh.out = phi i64 [ 0, %short ], [ %nh.new, %take ]
-  %rl.out = phi i64 [ %sr, %short ], [ %rl.new, %take ]
-  %rh.out = phi i64 [ 0, %short ], [ %rh.new, %take ]
+  %ql.out = phi i64 [ %sq, %short ], [ %nl.new, %next ]
+  %qh.out = phi i64 [ 0, %short ], [ %nh.shifted, %next ]
+  %rl.out = phi i64 [ %sr, %short ], [ %rl.new, %next ]
+  %rh.out = phi i64 [ 0, %short ], [ %rh.new, %next ]
   store i64 %ql.out, ptr %r, align 8
   %p1 = getelementptr i8, ptr %r, i64 8
   store i64 %qh.out, ptr %p1, align 8

@@ -25,7 +25,7 @@ fn result(a: u64) -> Result<u64, i64> {
     if a > 4 { Ok(a) } else { Err(-1) }
 }
 
-// The packet holds 0x1234_5678_9abc_def0 and 0xfedc_ba98_7654_3210.
+// The packet holds 0x1234_5678_9abc_def0, 0xfedc_ba98_7654_3210 and 0x11_2233_4455.
 program!(multiply, "xdp", |context| {
     let (a, b) = (word(context, 0), word(context, 8));
     let product = widening(a, b);
@@ -38,6 +38,15 @@ program!(divide, "xdp", |context| {
     let (quotient, rest) = (big / small, big % small);
     let signed = -(big as i128 >> 2) / 1_000_003;
     verdict(quotient * small + rest == big && rest < small && signed == 378_090_384_529_889_146_858_202_533_251)
+});
+
+// By what only the packet knows.
+program!(divide_unknown, "xdp", |context| {
+    let (a, b, c) = (word(context, 0), word(context, 8), word(context, 16));
+    let (product, divisor) = (u128::from(a) * u128::from(b), (u128::from(c) << 64) | u128::from(a));
+    let (quotient, rest) = (product / divisor, product % divisor);
+    let small = product / (u128::from(b) | 1) % 1_000_003;
+    verdict(quotient == 0x10eca86 && rest < divisor && quotient * divisor + rest == product && small == 193809)
 });
 
 program!(overflow, "xdp", |context| {
