@@ -13,7 +13,7 @@
 //!
 //! A program sends only the number of a statement and the bytes of its arguments; the texts stay in
 //! section `.aya.log` of the object, from which the logger reads them once. In the order of the data:
-//! `source` (where records come from), `decoder` and `table` (which statement sent a record),
+//! `loaded` (what the kernel keeps beside a program), `source` (where records come from), `decoder` and `table` (which statement sent a record),
 //! `render` (values as text), `logger` (all together). The formats are aya-log-common's.
 //!
 //! # Levels
@@ -34,6 +34,7 @@
 mod decoder;
 mod error;
 mod formatter;
+mod loaded;
 mod logger;
 mod render;
 mod source;

@@ -2,11 +2,11 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-use aya::{Ebpf, GlobalVariable, programs::loaded_programs};
+use aya::{Ebpf, GlobalVariable};
 use aya_log_common::{LOGS_MAP, LOST_GLOBAL, SECTION};
 use log::{Log, Metadata, Record};
 
-use crate::{decoder::Decoder, error::Error, source::Source};
+use crate::{decoder::Decoder, error::Error, loaded::Loaded, source::Source};
 
 /// Receives what the programs of an object log, and hands it to a logger of the `log` crate.
 ///
@@ -97,22 +97,28 @@ impl<T: Log> EbpfLogger<T> {
         })
     }
 
-    /// Receives the logs of the program with this id, which another process loaded, and hands them to
-    /// `logger`.
+    /// Receives the logs of the program with this id, which another process loaded with aya, and
+    /// hands them to `logger`. Needs `CAP_SYS_ADMIN`. Since kernel 5.10.
+    ///
+    /// A record goes to one reader only: this is for programs whose process has none, such as those
+    /// that were pinned or attached by a process that ended. [`lost`](Self::lost) is not known.
     ///
     /// # Errors
     ///
-    /// [`Error::ProgramNotFound`] if there is no such program, and [`Error::DescriptorsNotFound`] if
-    /// there is: the texts of log statements are in the object file, and the kernel does not keep
-    /// them.
+    /// [`Error::ProgramNotFound`] if there is no such program, [`Error::MapNotFound`] if it does not
+    /// log, and [`Error::DescriptorsNotFound`] if the texts of its statements were not kept beside
+    /// it: it was loaded with another library, or on an older kernel.
     pub fn init_from_id_with_logger(program_id: u32, logger: T) -> Result<Self, Error> {
-        drop(logger);
-        for program in loaded_programs() {
-            if program.map_err(Error::ProgramError)?.id() == program_id {
-                return Err(Error::DescriptorsNotFound);
-            }
-        }
-        Err(Error::ProgramNotFound)
+        let Loaded { logs, section } = Loaded::open(program_id)?;
+        let decoder = Decoder::new(&section.ok_or(Error::DescriptorsNotFound)?)?;
+        Ok(Self {
+            source: Source::open(logs.ok_or(Error::MapNotFound)?)?,
+            decoder,
+            logger,
+            counter: None,
+            reported_lost: 0,
+            malformed: 0,
+        })
     }
 
     /// Hands all records that are there to the logger. Reports, as a warning with the target

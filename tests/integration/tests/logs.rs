@@ -3,9 +3,9 @@
 use aya::{
     Ebpf, EbpfLoader,
     features::{Feature, Features},
-    programs::{TestRun as _, TestRunOptions},
+    programs::{TestRun as _, TestRunOptions, Xdp, xdp::XdpAttachType},
 };
-use aya_log::EbpfLogger;
+use aya_log::{EbpfLogger, Error};
 use aya_tests::{Message, Recorder, TestResult, frame, in_both_modes, xdp};
 use log::Level;
 
@@ -56,6 +56,43 @@ in_both_modes! {
     /// Every hint and type.
     fn values(object: "logs", since 5, 8) {
         assert_eq!(texts(&mut EbpfLoader::new(), object)?, VALUES);
+        Ok(())
+    }
+
+    /// Another process than the one that loaded a program can read its logs, and know it only by its
+    /// id: what the loader had besides the program itself is gone here.
+    fn a_loaded_program_can_be_heard_by_its_id(object: "logs", since 5, 10) {
+        let mut ebpf: Ebpf = EbpfLoader::new().load(object)?;
+        let program = xdp(&mut ebpf, "levels")?;
+        program.load()?;
+        let id = program.info()?.id();
+        let name = "levels".into();
+        let program = Xdp::from_program_info(program.info()?, name, XdpAttachType::Interface)?;
+        drop(ebpf);
+
+        let recorder = Recorder::default();
+        let mut logger = EbpfLogger::init_from_id_with_logger(id, recorder.clone())?;
+        program.test_run(TestRunOptions {
+            data_in: Some(&[0; 64]),
+            ..TestRunOptions::default()
+        })?;
+        logger.flush();
+        assert_eq!(recorder.take().len(), 5);
+
+        drop((program, logger));
+        let gone = EbpfLogger::init_from_id(id);
+        assert!(matches!(gone, Err(Error::ProgramNotFound)), "{gone:?}");
+        Ok(())
+    }
+
+    /// On kernels that cannot keep the texts beside a program, it loads and says that they are missing.
+    fn without_the_texts_there_is_no_logger(object: "logs", since 5, 8) {
+        let features = Features::without(&[Feature::BindMap]);
+        let mut ebpf: Ebpf = EbpfLoader::new().features(features).load(object)?;
+        let program = xdp(&mut ebpf, "levels")?;
+        program.load()?;
+        let logger = EbpfLogger::init_from_id(program.info()?.id());
+        assert!(matches!(logger, Err(Error::DescriptorsNotFound)), "{logger:?}");
         Ok(())
     }
 

@@ -31,9 +31,11 @@ pub enum Feature {
     RingBuf,
     /// An XDP program's hold on an interface is a bpf_link (5.9).
     XdpLink,
+    /// A map can be kept as long as a program that does not use it (5.10).
+    BindMap,
 }
 
-const FEATURES: usize = 5;
+const FEATURES: usize = 6;
 
 const UNKNOWN: u8 = 0;
 const MISSING: u8 = 1;

@@ -43,6 +43,7 @@ use crate::{
     programs::{
         Program,
         load::{Shared, Source},
+        log_texts::{LogTexts, SECTION},
     },
 };
 
@@ -221,6 +222,11 @@ impl Created {
             types: self.object.btf.take(),
             maps: fds,
             log_level: loader.log_level,
+            log_texts: self
+                .object
+                .kept
+                .get(SECTION)
+                .and_then(|it| LogTexts::new(it)),
             features: Arc::clone(&loader.features),
         });
         let mut programs = BTreeMap::new();

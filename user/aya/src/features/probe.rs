@@ -17,8 +17,8 @@ pub(super) fn probe(feature: Feature) -> Result<(), Error> {
         Feature::RingBuf => map(MapType::RINGBUF, ""),
         Feature::Btf => load(|_| ()),
         Feature::FuncInfo => load(|btf| function(btf, FuncLinkage::STATIC)),
-        // Only a program and an interface could tell; attaching does.
-        Feature::XdpLink => Ok(()),
+        // Only programs, and an interface, could tell; attaching and loading do.
+        Feature::XdpLink | Feature::BindMap => Ok(()),
     }
 }
 

@@ -143,6 +143,9 @@ impl<K: Kind> TypedProgram<K> {
             });
         }
         let fd = load::load(&self.name, source)?;
+        if let Some(texts) = &source.shared.log_texts {
+            texts.bind(&fd, &source.shared.features);
+        }
         self.state = State::Loaded { fd, pin: None };
         Ok(())
     }

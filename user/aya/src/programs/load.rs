@@ -22,7 +22,7 @@ use crate::{
     features::{Feature, Features},
     maps::MapFd,
     privilege,
-    programs::{ProgramError, ProgramFd},
+    programs::{ProgramError, ProgramFd, log_texts::LogTexts},
     verifier::{VerifierLog, VerifierLogLevel},
 };
 
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     /// The object's maps, in its order.
     pub(crate) maps: Vec<MapFd>,
     pub(crate) log_level: VerifierLogLevel,
+    /// What the programs log, if they do.
+    pub(crate) log_texts: Option<LogTexts>,
     pub(crate) features: Arc<Features>,
 }
 

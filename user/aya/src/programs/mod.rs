@@ -28,6 +28,7 @@ mod error;
 pub(crate) mod info;
 mod kind;
 pub(crate) mod load;
+pub(crate) mod log_texts;
 mod program_type;
 mod test_run;
 pub mod xdp;
