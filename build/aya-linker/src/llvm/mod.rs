@@ -417,6 +417,17 @@ impl Value {
         }
     }
 
+    /// The number of a constant that is a number in the shape of an address, as the ids of log
+    /// statements are; else the value itself.
+    pub(super) fn number_inside(self) -> Self {
+        match (self.kind(), self.opcode(), self.operands().first()) {
+            (Kind::ConstantExpr, Opcode::IntToPtr, Some(number)) if number.kind() == Kind::Int => {
+                *number
+            }
+            _ => self,
+        }
+    }
+
     pub(crate) fn is_call(self) -> bool {
         self.kind() == Kind::Instruction && self.opcode() == Opcode::Call
     }

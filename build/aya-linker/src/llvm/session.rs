@@ -364,6 +364,7 @@ impl Session {
         let ty = constant.ty();
         let size = usize::try_from(self.size_of(ty)).ok()?;
         let mut bytes = vec![0; size];
+        let constant = constant.number_inside();
         match constant.kind() {
             Kind::Zero | Kind::Function | Kind::Variable | Kind::ConstantExpr => {}
             Kind::Int => {
@@ -391,7 +392,7 @@ impl Session {
 
     /// The addresses that a constant holds, each with its offset.
     pub(crate) fn addresses(&self, constant: Value, offset: u64, found: &mut Vec<(u64, Value)>) {
-        match constant.kind() {
+        match constant.number_inside().kind() {
             Kind::Function | Kind::Variable | Kind::ConstantExpr => found.push((offset, constant)),
             Kind::Aggregate => {
                 for (index, operand) in constant.operands().into_iter().enumerate() {
