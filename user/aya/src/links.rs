@@ -197,7 +197,8 @@ impl<K: Kind> TryFrom<FdLink> for TypedLink<K> {
 
     /// # Errors
     ///
-    /// [`LinkError::InvalidLink`] when the link is one of another mechanism.
+    /// [`LinkError::InvalidLink`] when the link is one of another mechanism, and the kernel's refusal.
+    /// The link is dropped then.
     fn try_from(link: FdLink) -> Result<Self, LinkError> {
         let expected = K::def().and_then(|def| link_type(def.attach));
         if expected != Some(link.info()?.link_type()?) {

@@ -88,6 +88,8 @@ fn by_netlink(
     options: XdpAttachOptions,
 ) -> Result<Attachment, ProgramError> {
     let mode = options.mode;
+    // First: a program that is attached must have somebody to take it off.
+    let ours = program.try_clone()?;
     let exclusive = if options.replace {
         0
     } else {
@@ -103,7 +105,7 @@ fn by_netlink(
     Ok(Attachment::hook(Netlink {
         index: target.index,
         mode,
-        program: program.try_clone()?,
+        program: ours,
     }))
 }
 
@@ -186,9 +188,10 @@ impl Hook for Netlink {
     }
 
     fn replace(&mut self, program: &ProgramFd) -> Result<(), ProgramError> {
+        let ours = program.try_clone()?;
         match self.swap(Some(program))? {
             Swap::Done => {
-                self.program = program.try_clone()?;
+                self.program = ours;
                 Ok(())
             }
             Swap::NotOurs => Err(ProgramError::NotAttached),
