@@ -16,6 +16,9 @@
 //! `loaded` (what the kernel keeps beside a program), `source` (where records come from), `decoder` and `table` (which statement sent a record),
 //! `render` (values as text), `logger` (all together). The formats are aya-log-common's.
 //!
+//! Strings and characters that a program sends may come from anybody, such as from a packet: their
+//! control characters are shown as Rust writes them (`\n`, `\u{1b}`).
+//!
 //! # Levels
 //!
 //! What a program sends is decided when it is loaded, by the global [`LEVEL`]; the verifier removes

@@ -45,15 +45,30 @@ fn default(value: Value<'_>, out: &mut Vec<u8>) -> Option<()> {
         Value::U32(number) => decimal(number.into(), out),
         Value::U64(number) => decimal(number, out),
         Value::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        Value::Char(char) => out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+        Value::Char(char) => text(char.encode_utf8(&mut [0; 4]), out),
         Value::Ip(address) => ip_addr(address, out),
-        Value::Str(text) => {
-            out.extend_from_slice(String::from_utf8_lossy(text.bytes).as_bytes());
-            cut_off(text, out);
+        Value::Str(tail) => {
+            text(&String::from_utf8_lossy(tail.bytes), out);
+            cut_off(tail, out);
         }
         Value::Pointer(_) | Value::ArrU16Len8(_) | Value::Bytes(_) => return None,
     }
     Some(())
+}
+
+/// Appends text that may come from a packet or a process's name: control characters are written as
+/// Rust writes them (`\n`, `\u{1b}`), so that nobody forges a line of the log or drives a terminal.
+fn text(text: &str, out: &mut Vec<u8>) {
+    for part in text.split_inclusive(char::is_control) {
+        let end = part.chars().next_back().filter(|char| char.is_control());
+        let Some(control) = end else {
+            return out.extend_from_slice(part.as_bytes());
+        };
+        let plain = part.strip_suffix(control).unwrap_or(part);
+        out.extend_from_slice(plain.as_bytes());
+        // Writing to a vector cannot fail.
+        drop(write!(out, "{}", control.escape_default()));
+    }
 }
 
 fn hex(value: Value<'_>, digits: &[u8; 16], out: &mut Vec<u8>) -> Option<()> {
@@ -317,6 +332,11 @@ mod tests {
         let str = |bytes, truncated| Value::Str(Tail { bytes, truncated });
         shows(str("né".as_bytes(), false), &[(Default, "né".into())]);
         shows(str(b"", false), &[(Default, String::new())]);
+        shows(
+            str(b"a\n\x1b[2J\xc2\x9bz", false),
+            &[(Default, "a\\n\\u{1b}[2J\\u{9b}z".into())],
+        );
+        shows(Value::Char('\n'), &[(Default, "\\n".into())]);
         shows(str(b"cut", true), &[(Default, "cut…".into())]);
         shows(str(b"a\xffb", false), &[(Default, "a\u{fffd}b".into())]);
         shows(
