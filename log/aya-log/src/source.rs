@@ -1,18 +1,15 @@
 //! Where records come from: a ring buffer, or on kernels before 5.8 a perf buffer per CPU.
 
-use std::{
-    io,
-    os::fd::{AsFd, BorrowedFd},
-};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use aya::{
     maps::{
         Map, MapData, PerfEventArray, RingBuf,
-        perf::{PerfEvent, PerfEventArrayBuffer},
+        perf::{PerfBufferError, PerfEvent, PerfEventArrayBuffer},
     },
     util::online_cpus,
 };
-use aya_sys::epoll::Epoll;
+use aya_sys::{Errno, epoll::Epoll};
 
 use crate::error::Error;
 
@@ -38,19 +35,18 @@ impl Source {
         }
         let mut array = PerfEventArray::try_from(map)?;
         let epoll = Epoll::new().map_err(|error| Error::Io(error.into()))?;
-        let buffers = online_cpus()
-            .map_err(|(_, error)| Error::Io(error))?
-            .into_iter()
-            .map(|cpu| {
-                let buffer = array
-                    .open(cpu, Some(PERF_PAGES))
-                    .map_err(Error::PerfBufferError)?;
-                epoll
-                    .add_readable(buffer.as_fd())
-                    .map_err(|error| Error::Io(io::Error::from(error)))?;
-                Ok(buffer)
-            })
-            .collect::<Result<_, Error>>()?;
+        let mut buffers = Vec::new();
+        for cpu in online_cpus().map_err(|(_, error)| Error::Io(error))? {
+            let buffer = match array.open(cpu, Some(PERF_PAGES)) {
+                Ok(buffer) => buffer,
+                Err(error) if has_gone(&error) => continue,
+                Err(error) => return Err(Error::PerfBufferError(error)),
+            };
+            epoll
+                .add_readable(buffer.as_fd())
+                .map_err(|error| Error::Io(error.into()))?;
+            buffers.push(buffer);
+        }
         Ok(Self::Perf {
             epoll,
             buffers,
@@ -87,6 +83,12 @@ impl Source {
     }
 }
 
+/// Whether the CPU went offline after the list was read.
+fn has_gone(error: &PerfBufferError) -> bool {
+    let gone = Some(Errno::ENODEV.0);
+    matches!(error, PerfBufferError::OpenError { io_error } if io_error.raw_os_error() == gone)
+}
+
 impl AsFd for Source {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -98,10 +100,13 @@ impl AsFd for Source {
 
 #[cfg(test)]
 mod tests {
-    use std::{io::Write as _, os::fd::AsRawFd as _};
+    use std::{
+        io::{self, Write as _},
+        os::fd::AsRawFd as _,
+    };
 
     use aya::maps::MapData;
-    use aya_sys::{Errno, bpf};
+    use aya_sys::bpf;
     use aya_uapi::{Insn, MapType, ProgType, bindings::BPF_PSEUDO_MAP_FD};
 
     use super::*;
