@@ -256,7 +256,8 @@ impl MapData {
     ///
     /// # Errors
     ///
-    /// [`MapError::SyscallError`] when the descriptor is no map's.
+    /// [`MapError::SyscallError`] when the descriptor is none of bpf(2). One of a program is not told
+    /// apart by the kernel here: what is done with the map fails then.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, MapError> {
         let info = MapInfo::from_fd(fd.as_fd())?;
         Ok(Self {
