@@ -5,12 +5,13 @@ mod support;
 use std::{env, error::Error, process::Command};
 
 use aya::{
-    Ebpf, EbpfError, EbpfLoader, TestRun as _, TestRunOptions,
+    Ebpf, EbpfError, EbpfLoader, TestRun as _, TestRunOptions, VerifierLogLevel,
     features::{Feature, Features},
     maps::{Array, Map, MapData, MapError},
     pin::PinError,
     programs::{ProgramError, Xdp},
 };
+use object::{Architecture, Endianness, SectionKind, SymbolKind};
 use support::{bpffs, builder::Builder, isolated, object, skip};
 
 const FRAME: [u8; 64] = [0xff; 64];
@@ -307,6 +308,42 @@ fn a_missing_privilege_is_named() {
         Err(other) => panic!("{other:?}"),
     };
     assert!(text.contains("CAP_BPF") && source, "{text}");
+}
+
+#[test]
+fn a_log_of_megabytes_is_kept_whole() {
+    const TEST: &str = "a_log_of_megabytes_is_kept_whole";
+    if !isolated(TEST) {
+        return;
+    }
+    // Many times r0 = 2, then a read through a register that holds nothing.
+    let mut code = [0xb7, 0, 0, 0, 2, 0, 0, 0].repeat(50_000);
+    code.extend([0x61, 0x20, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0]);
+    let object = Builder::new(Architecture::Bpf, Endianness::default());
+    let object = object.section("xdp", SectionKind::Text, "long", SymbolKind::Text, &code);
+    let mut ebpf = EbpfLoader::new()
+        .verifier_log_level(VerifierLogLevel::VERBOSE | VerifierLogLevel::STATS)
+        .load(&object.bytes())
+        .expect("nothing is verified yet");
+    let program: &mut Xdp = ebpf
+        .program_mut("long")
+        .expect("there")
+        .try_into()
+        .expect("XDP");
+    let Err(ProgramError::LoadError {
+        reason,
+        verifier_log,
+        ..
+    }) = program.load()
+    else {
+        panic!("the verifier accepts a read through nothing");
+    };
+    assert_eq!(reason, "R2 !read_ok");
+    let log = verifier_log.as_str();
+    assert!(log.len() > 1 << 20, "{} bytes", log.len());
+    assert!(log.contains("\n0: (b7) r0 = 2"), "its beginning");
+    assert!(log.contains("\nprocessed "), "its end");
+    assert_eq!(verifier_log.instruction(), Some(50_000));
 }
 
 #[test]
