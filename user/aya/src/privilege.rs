@@ -1,9 +1,12 @@
-//! What a process needs to be allowed, and the limit that old kernels put on locked memory.
+//! What a process needs to be allowed or to find, and the limit that old kernels put on locked memory.
 
 use aya_uapi::ProgType;
 
 /// What creating a map needs.
 pub(crate) const MAP: &str = "CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)";
+
+/// What to do about `ENOSYS`.
+pub(crate) const NO_BPF: &str = "this kernel has no bpf(2): use one built with CONFIG_BPF_SYSCALL";
 
 /// What attaching to a network interface needs.
 pub(crate) const INTERFACE: &str = "CAP_NET_ADMIN";

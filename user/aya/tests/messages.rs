@@ -168,6 +168,12 @@ fn maps_that_are_refused() {
         "map `M` could not be created: ",
         "or use a newer kernel",
     );
+    let error = on(map(1), |_| Reply::Error(Errno::ENOSYS));
+    reads(
+        &error,
+        "map `M` could not be created: ",
+        "CONFIG_BPF_SYSCALL",
+    );
     let error = on(map(1), |_| Reply::Error(Errno::ENOMEM));
     reads(
         &error,
@@ -315,6 +321,12 @@ fn programs_that_are_refused() {
     );
     let begins = "program `pass`: the verifier rejected it: function calls are for CAP_BPF";
     reads(&error, begins, "(the full log is in `verifier_log`)");
+    let error = verified(|_| Reply::Error(Errno::ENOSYS));
+    reads(
+        &error,
+        "program `pass`: the kernel refused it: ",
+        "CONFIG_BPF_SYSCALL",
+    );
     // Not a word from the verifier: the kernel knows nothing of such programs.
     let error = verified(|_| Reply::Error(Errno::EINVAL));
     reads(

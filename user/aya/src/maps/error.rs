@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 use aya_sys::Errno;
 
 use super::MapShape;
-use crate::{pin::PinError, sys::SyscallError};
+use crate::{pin::PinError, privilege, sys::SyscallError};
 
 /// Why something could not be done with a map.
 ///
@@ -136,6 +136,7 @@ impl fmt::Display for MapError {
                     }
                     Errno::E2BIG | Errno::ENOMEM => "it is too large: lower `max_entries`",
                     Errno::EPERM => "the process needs CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)",
+                    Errno::ENOSYS => privilege::NO_BPF,
                     _ => "correct its definition",
                 })
             }

@@ -228,6 +228,7 @@ fn unexplained(name: &str, source: &Source, error: &Error, reason: Option<&str>)
             source.since(),
             spec.section
         ),
+        (Errno::ENOSYS, None) => privilege::NO_BPF.to_owned(),
         (Errno::ENOMEM, None) => "memory is short: free some".to_owned(),
         (_, None) => "without a word why: `dmesg` may know more".to_owned(),
     };
