@@ -30,10 +30,15 @@ pub(super) fn run(name: &str) -> Result<Vec<Figure>> {
         let to = folder.join(example).with_extension("o");
         fs::copy(&object, &to).context(object.display())?;
     }
-    let program = bench("release", "aya-benches")?;
-    let loader = bench("small", "aya-load")?;
-    let to = folder.join("aya-load");
-    fs::copy(&loader, &to).context(loader.display())?;
+    let program = bench("release", "aya-benches", "")?;
+    // As libbpf's programs are linked by default, and as one that needs nothing on the machine.
+    for (to, rustflags) in [
+        ("aya-load", ""),
+        ("aya-load-static", "-Ctarget-feature=+crt-static"),
+    ] {
+        let loader = bench("small", "aya-load", rustflags)?;
+        fs::copy(&loader, folder.join(to)).context(loader.display())?;
+    }
     let mut benches = process::as_root(&program.to_string_lossy())?;
     let output = process::output(benches.arg(&folder).arg(name))?;
     let mut figures = Vec::new();
@@ -47,11 +52,19 @@ pub(super) fn run(name: &str) -> Result<Vec<Figure>> {
 }
 
 /// Builds a program of `benches/` and returns its path.
-fn bench(profile: &str, name: &str) -> Result<PathBuf> {
+fn bench(profile: &str, name: &str, rustflags: &str) -> Result<PathBuf> {
     let mut cargo = process::cargo();
     cargo.args(["build", "--quiet", "--package", "aya-benches"]);
+    let mut dir = process::target_dir();
+    if !rustflags.is_empty() {
+        // A folder of its own, so that the others' builds stay.
+        dir = dir.join("bench-flags");
+        cargo
+            .env("RUSTFLAGS", rustflags)
+            .env("CARGO_TARGET_DIR", &dir);
+    }
     process::run(cargo.args(["--profile", profile, "--bin", name]))?;
-    Ok(process::target_dir().join(profile).join(name))
+    Ok(dir.join(profile).join(name))
 }
 
 /// Reads `figure`, what, value, unit and bar, with tabs between them.
