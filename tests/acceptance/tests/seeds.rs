@@ -87,6 +87,11 @@ fn each_edition(test: &str, name: &str, check: impl Fn(&Seen) -> Verdict) -> Res
                 output.status.success(),
                 "{name}, edition {edition}, {mode}:\n{said}"
             );
+            let warnings = unexpected_warnings(&said);
+            assert!(
+                warnings.is_empty(),
+                "{name}, edition {edition}, {mode}: {warnings:#?}"
+            );
             if !nix::unistd::geteuid().is_root() {
                 skip(test, "built, but running it needs root");
                 continue;
@@ -165,6 +170,19 @@ fn wait_until_attached(running: &Running) -> Result<()> {
         }
     }
     Err("it attached nothing".into())
+}
+
+/// What the compiler says of a program's user-space half besides that older spellings are
+/// deprecated. Lines of the build script, which relays what it says of the eBPF half, do not count.
+fn unexpected_warnings(said: &str) -> Vec<&str> {
+    let warnings = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("warning: "));
+    warnings
+        .filter(|text| !text.starts_with("use of deprecated "))
+        .filter(|text| !(text.starts_with('`') && text.contains(" generated ")))
+        .filter(|text| !text.contains("@0.1.0: "))
+        .collect()
 }
 
 #[test]
