@@ -19,7 +19,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
     (
         "aya-tests-ebpf",
         "../ebpf",
-        &["digest", "logs", "panics", "xdp"],
+        &["callbacks", "digest", "logs", "panics", "xdp"],
     ),
     (
         "xdp-hello-ebpf",

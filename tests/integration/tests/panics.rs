@@ -8,6 +8,7 @@ use aya_log::EbpfLogger;
 use aya_tests::{Recorder, TestResult, frame, in_both_modes, xdp};
 
 const XDP_ABORTED: u32 = 0;
+const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
 
 /// Runs a program with an order in its packet; returns its verdict.
@@ -21,6 +22,19 @@ fn order(ebpf: &mut Ebpf, program: &str, order: u8) -> TestResult<u32> {
 }
 
 fn panics(object: &[u8], name: &str, marker: &str) -> TestResult {
+    let source = ("panics.rs", include_str!("../../ebpf/src/bin/panics.rs"));
+    panics_in(source, object, name, marker, XDP_ABORTED)
+}
+
+/// The program passes without an order to panic, gives `verdict` with one, and logs the line of
+/// `source` that holds `marker`.
+fn panics_in(
+    (file, source): (&str, &str),
+    object: &[u8],
+    name: &str,
+    marker: &str,
+    verdict: u32,
+) -> TestResult {
     let mut ebpf = Ebpf::load(object)?;
     let recorder = Recorder::default();
     let mut logger = EbpfLogger::init_with_logger(&mut ebpf, recorder.clone())?;
@@ -29,17 +43,16 @@ fn panics(object: &[u8], name: &str, marker: &str) -> TestResult {
     logger.flush();
     let _before = recorder.take();
 
-    assert_eq!(order(&mut ebpf, name, 200)?, XDP_ABORTED);
+    assert_eq!(order(&mut ebpf, name, 200)?, verdict);
     logger.flush();
     let messages = recorder.take();
-    let source = include_str!("../../ebpf/src/bin/panics.rs");
     let line = source
         .lines()
         .position(|line| line.contains(marker))
         .ok_or("no such line")?
         + 1;
     let named = |message: &aya_tests::Message| {
-        message.file.ends_with("panics.rs") && usize::try_from(message.line) == Ok(line)
+        message.file.ends_with(file) && usize::try_from(message.line) == Ok(line)
     };
     assert!(
         messages.iter().any(named),
@@ -62,6 +75,28 @@ in_both_modes! {
     /// Checked arithmetic.
     fn overflow(object: "panics", since 5, 8) {
         panics(object, "overflow", ".expect(")
+    }
+
+    /// Slices.
+    fn slice_range(object: "panics", since 5, 8) {
+        panics(object, "slice_range", "BYTES[..end]")
+    }
+
+    /// Division by zero.
+    fn division(object: "panics", since 5, 8) {
+        panics(object, "division", "560 /")
+    }
+
+    /// In a callback of `bpf_loop`, which ends the loop.
+    fn in_loop(object: "callbacks", since 5, 17) {
+        let source = ("callbacks.rs", include_str!("../../ebpf/src/bin/callbacks.rs"));
+        panics_in(source, object, "in_loop", "no more turns", XDP_DROP)
+    }
+
+    /// In a callback of `bpf_for_each_map_elem`, which ends the iteration.
+    fn in_for_each(object: "callbacks", since 5, 13) {
+        let source = ("callbacks.rs", include_str!("../../ebpf/src/bin/callbacks.rs"));
+        panics_in(source, object, "in_for_each", "no more elements", XDP_DROP)
     }
 
     /// `panic!` in a function that the program calls.

@@ -40,6 +40,28 @@ fn overflow(ctx: XdpContext) -> u32 {
 }
 
 #[xdp]
+fn slice_range(ctx: XdpContext) -> u32 {
+    const BYTES: [u8; 8] = [0; 8];
+    let end = usize::from(order(&ctx));
+    if BYTES[..end].len() == end {
+        xdp_action::XDP_PASS
+    } else {
+        xdp_action::XDP_DROP
+    }
+}
+
+#[xdp]
+fn division(ctx: XdpContext) -> u32 {
+    // 0 when the order is 200
+    let divisor = u32::from(order(&ctx).wrapping_add(56));
+    if 560 / divisor == 10 {
+        xdp_action::XDP_PASS
+    } else {
+        xdp_action::XDP_DROP
+    }
+}
+
+#[xdp]
 fn in_subprogram(ctx: XdpContext) -> u32 {
     let order = order(&ctx);
     if verdict(order) == verdict(0) {
