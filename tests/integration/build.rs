@@ -19,7 +19,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
     (
         "aya-tests-ebpf",
         "../ebpf",
-        &["callbacks", "digest", "logs", "panics", "xdp"],
+        &["callbacks", "digest", "logs", "panics", "variants", "xdp"],
     ),
     (
         "xdp-hello-ebpf",

@@ -53,6 +53,19 @@ in_both_modes! {
         Ok(())
     }
 
+    /// To the verifier, a disabled level is code that is never reached, and it takes it out.
+    fn a_disabled_level_is_dead_code(object: "logs", since 5, 8) {
+        let size = |level: u8| -> TestResult<u32> {
+            let mut ebpf = EbpfLoader::new().override_global(aya_log::LEVEL, &level, true).load(object)?;
+            let program = xdp(&mut ebpf, "levels")?;
+            program.load()?;
+            Ok(program.info()?.size_translated().ok_or("no size")?)
+        };
+        let (none, error, all) = (size(0)?, size(1)?, size(5)?);
+        assert!(none < error && error < all, "{none}, {error}, {all}");
+        Ok(())
+    }
+
     /// Every hint and type.
     fn values(object: "logs", since 5, 8) {
         assert_eq!(texts(&mut EbpfLoader::new(), object)?, VALUES);

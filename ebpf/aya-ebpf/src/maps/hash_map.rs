@@ -28,6 +28,12 @@ macro_rules! hash_maps {
                 ops::lookup(self.as_ptr(), key).map(|value| unsafe { value.as_ref() })
             }
 
+            /// Whether `key` is there.
+            #[inline(always)]
+            pub fn contains_key(&self, key: &K) -> bool {
+                self.get_ptr(key).is_some()
+            }
+
             /// The address of the value of `key`, for reading.
             #[inline(always)]
             pub fn get_ptr(&self, key: &K) -> Option<*const V> {

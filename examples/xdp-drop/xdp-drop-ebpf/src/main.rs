@@ -23,18 +23,13 @@ fn xdp_drop(ctx: XdpContext) -> u32 {
     let Some(address) = source(&ctx) else {
         return xdp_action::XDP_PASS;
     };
-    let action = if is_blocked(address) {
+    let action = if BLOCKLIST.contains_key(&address) {
         xdp_action::XDP_DROP
     } else {
         xdp_action::XDP_PASS
     };
     info!(&ctx, "SRC: {:i}, ACTION: {}", address, action);
     action
-}
-
-fn is_blocked(address: Address) -> bool {
-    // SAFETY: the value is not read.
-    unsafe { BLOCKLIST.get(&address) }.is_some()
 }
 
 /// The source address; `None` for what is not IPv4, or cut short.
