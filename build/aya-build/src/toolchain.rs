@@ -90,6 +90,14 @@ pub(crate) fn choose(wish: Toolchain<'_>) -> Result<Setup> {
                                 compiler.host
                             );
                         }
+                        if let Some(name) = wanted()
+                            && let Some(reason) = passed_over(&name, &candidate, &refusals)
+                        {
+                            println!(
+                                "cargo:warning=AYA_TOOLCHAIN: {name} {reason}; eBPF is built with {} instead",
+                                candidate.label
+                            );
+                        }
                         return Ok(Setup {
                             cargo: candidate.cargo,
                             compiler,
@@ -137,6 +145,26 @@ fn try_candidate(candidate: &Candidate, mode: Mode, big: bool) -> Result<Compile
     }
 }
 
+/// The toolchain that the environment asks for.
+fn wanted() -> Option<String> {
+    env::var("AYA_TOOLCHAIN")
+        .ok()
+        .filter(|name| !name.is_empty())
+}
+
+/// Why the toolchain that the environment asks for is not the one that was chosen, if so.
+fn passed_over(name: &str, chosen: &Candidate, refusals: &[String]) -> Option<String> {
+    let is_it = |label: &str| label == name || label == format!("toolchain {name}");
+    if is_it(&chosen.label) {
+        return None;
+    }
+    let reason = refusals.iter().find_map(|refusal| {
+        let (label, reason) = refusal.trim().split_once(": ")?;
+        is_it(label).then(|| format!("cannot be used ({reason})"))
+    });
+    Some(reason.unwrap_or_else(|| "is not installed".to_owned()))
+}
+
 /// The caller's toolchain, the environment's, and the one that cargo runs with.
 fn preferred(wish: Toolchain<'_>) -> Vec<Candidate> {
     let mut found = Vec::new();
@@ -145,9 +173,7 @@ fn preferred(wish: Toolchain<'_>) -> Vec<Candidate> {
         Toolchain::Nightly => found.extend(named("nightly")),
         Toolchain::Custom(name) => found.extend(named(name)),
     }
-    if let Ok(name) = env::var("AYA_TOOLCHAIN")
-        && !name.is_empty()
-    {
+    if let Some(name) = wanted() {
         found.extend(named(&name));
     }
     let program = |variable: &str, default: &str| {
@@ -212,6 +238,19 @@ fn output(program: &str, arguments: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_toolchain_that_is_passed_over_is_named() {
+        let chosen = in_directory(Path::new("/usr"), "the distribution's toolchain");
+        let refusals = ["  toolchain old: LLVM 17 is not supported".to_owned()];
+        let told = |name| passed_over(name, &chosen, &refusals);
+        assert_eq!(
+            told("old").as_deref(),
+            Some("cannot be used (LLVM 17 is not supported)")
+        );
+        assert_eq!(told("nonsense").as_deref(), Some("is not installed"));
+        assert_eq!(told("the distribution's toolchain"), None);
+    }
 
     #[test]
     fn what_is_missing_comes_with_its_fix() {
