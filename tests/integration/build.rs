@@ -19,7 +19,15 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
     (
         "aya-tests-ebpf",
         "../ebpf",
-        &["callbacks", "digest", "logs", "panics", "variants", "xdp"],
+        &[
+            "callbacks",
+            "digest",
+            "hygiene",
+            "logs",
+            "panics",
+            "variants",
+            "xdp",
+        ],
     ),
     (
         "xdp-hello-ebpf",

@@ -43,6 +43,20 @@ in_both_modes! {
         Ok(())
     }
 
+    /// The macros mean the same in a crate with other names, and take any number of arguments.
+    fn names_of_the_crate_do_not_matter(object: "hygiene", since 5, 8) {
+        let messages = logged(&mut EbpfLoader::new(), object, "xdp")?;
+        let texts: Vec<_> = messages.iter().map(|message| message.text.as_str()).collect();
+        // Ethernet, IPv4, UDP and 7 bytes.
+        assert_eq!(texts, [
+            "nothing",
+            "49",
+            "8 01:02:03:04:05:06",
+            "1 2 3 4 5 6 7 8 true 10 11 12 13 14 15 49",
+        ]);
+        Ok(())
+    }
+
     /// Levels beyond the one set at load are not sent.
     fn a_level_is_set_at_load(object: "logs", since 5, 8) {
         let level = aya_log::Level::Warn as u8;
