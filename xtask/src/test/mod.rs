@@ -87,7 +87,9 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
 fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
     println!("xtask: cargo test --workspace");
     let mut cargo = process::cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    cargo
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .env("AYA_TEST_MODES", "donor,native");
     if host {
         // They follow by themselves, held to what this machine's kernel can do.
         cargo.args(
