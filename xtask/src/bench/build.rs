@@ -40,23 +40,22 @@ pub(super) fn run() -> Result<Vec<Figure>> {
         ),
         figure(
             "the same after a change of its eBPF source",
-            again(&dir)?,
+            again(&dir, "release")?,
+            2.0,
+        ),
+        figure(
+            "the same as a developer builds it, without --release",
+            again(&dir, "dev")?,
             2.0,
         ),
         figure("linking xdp-log", link(&dir)?, 1.5),
     ])
 }
 
-fn build(dir: &Path, package: &str) -> Result<()> {
+fn build(dir: &Path, profile: &str, package: &str) -> Result<()> {
     let mut cargo = process::cargo();
-    cargo.args([
-        "build",
-        "--quiet",
-        "--release",
-        "--offline",
-        "--package",
-        package,
-    ]);
+    cargo.args(["build", "--quiet", "--offline"]);
+    cargo.args(["--profile", profile, "--package", package]);
     process::run(
         cargo
             .env("CARGO_TARGET_DIR", dir)
@@ -68,11 +67,12 @@ fn cold(dir: &Path, package: &str) -> Result<f64> {
     if dir.exists() {
         fs::remove_dir_all(dir).context(dir.display())?;
     }
-    seconds(|| build(dir, package))
+    seconds(|| build(dir, "release", package))
 }
 
 /// After the source file got a new time stamp, which is how cargo sees changes.
-fn again(dir: &Path) -> Result<f64> {
+fn again(dir: &Path, profile: &str) -> Result<f64> {
+    build(dir, profile, "xdp-hello")?;
     let source = process::workspace().join("examples/xdp-hello/xdp-hello-ebpf/src/main.rs");
     repeated(ROUNDS, || {
         let file = fs::File::options()
@@ -81,14 +81,14 @@ fn again(dir: &Path) -> Result<f64> {
             .context(source.display())?;
         file.set_modified(std::time::SystemTime::now())
             .context(source.display())?;
-        seconds(|| build(dir, "xdp-hello"))
+        seconds(|| build(dir, profile, "xdp-hello"))
     })
 }
 
 /// From bitcode to object, by the linker as a program of its own.
 fn link(dir: &Path) -> Result<f64> {
-    build(dir, "xdp-log")?;
-    build(dir, "aya-linker")?;
+    build(dir, "release", "xdp-log")?;
+    build(dir, "release", "aya-linker")?;
     let bitcode = bitcode_of(&dir.join("release/aya-ebpf/donor/bitcode"), "xdp-log")?;
     let object = dir.join("xdp-log.o");
     repeated(ROUNDS, || {
