@@ -15,13 +15,15 @@ use aya_tests::{Inventory, TestResult, in_both_modes, object, xdp};
 
 /// Set for the process that is killed: the mode of the object it loads.
 const VICTIM: &str = "AYA_TESTS_VICTIM";
+/// The firewall example, with its maps and its log.
+const OBJECT: &str = "xdp-drop-ebpf";
 const ATTACHED: &str = "attached";
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn attach(object: &[u8]) -> TestResult<Ebpf> {
     let mut ebpf = Ebpf::load(object)?;
-    let program = xdp(&mut ebpf, "filter")?;
+    let program = xdp(&mut ebpf, "xdp_drop")?;
     program.load()?;
     program.attach(NEAR, XdpMode::default())?;
     Ok(ebpf)
@@ -29,7 +31,7 @@ fn attach(object: &[u8]) -> TestResult<Ebpf> {
 
 in_both_modes! {
     /// After a drop.
-    fn drop_leaves_nothing(object: "xdp", since 5, 8) {
+    fn drop_leaves_nothing(object: "xdp-drop-ebpf", since 5, 8) {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let _lab = Lab::new(&[])?;
         let before = Inventory::take()?;
@@ -40,7 +42,7 @@ in_both_modes! {
     }
 
     /// After a panic.
-    fn a_panic_leaves_nothing(object: "xdp", since 5, 8) {
+    fn a_panic_leaves_nothing(object: "xdp-drop-ebpf", since 5, 8) {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let _lab = Lab::new(&[])?;
         let before = Inventory::take()?;
@@ -54,11 +56,11 @@ in_both_modes! {
     }
 
     /// After a process that was killed.
-    fn a_kill_leaves_nothing(object: "xdp", since 5, 9) {
+    fn a_kill_leaves_nothing(object: "xdp-drop-ebpf", since 5, 9) {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let _lab = Lab::new(&[])?;
         let before = Inventory::take()?;
-        let mode = if aya_tests::object("donor", "xdp") == Some(object) { "donor" } else { "native" };
+        let mode = if aya_tests::object("donor", OBJECT) == Some(object) { "donor" } else { "native" };
         let mut victim = Command::new(std::env::current_exe()?)
             .args(["--exact", "victim", "--nocapture", "--test-threads=1"])
             .env(VICTIM, mode)
@@ -84,7 +86,7 @@ fn victim() -> TestResult {
     let Ok(mode) = std::env::var(VICTIM) else {
         return Ok(());
     };
-    let _ebpf = attach(object(&mode, "xdp").ok_or("no object")?)?;
+    let _ebpf = attach(object(&mode, OBJECT).ok_or("no object")?)?;
     println!("{ATTACHED}");
     std::thread::sleep(std::time::Duration::from_secs(60));
     Err("nobody killed this process".into())
