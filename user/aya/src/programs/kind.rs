@@ -23,7 +23,7 @@ use crate::{
     pin::{self, PinError},
     programs::{
         ProgramError, ProgramFd, ProgramInfo, ProgramType,
-        load::{self, Source},
+        load::{self, LoadTarget, Source},
     },
 };
 
@@ -41,6 +41,18 @@ pub trait Kind: fmt::Debug + 'static {
         PROGRAMS.iter().find(|def| def.handle == Self::HANDLE)
     }
 }
+
+/// Kinds whose programs are loaded without saying what they will be attached to.
+///
+/// The others (functions known from BTF, functions of other programs, iterators) have a `load` of
+/// their own, with arguments.
+pub trait LoadsAlone: Kind {}
+
+/// Kinds of which a pinned or loaded program says all that its handle needs.
+///
+/// The others have `from_pin` and `from_program_info` of their own, which take what the kernel does
+/// not tell.
+pub trait OpensAlone: Kind {}
 
 /// A program is either to be loaded or loaded.
 #[derive(Debug)]
@@ -124,14 +136,8 @@ impl<K: Kind> TypedProgram<K> {
         }
     }
 
-    /// Loads the program: the verifier checks it, then the kernel compiles it.
-    ///
-    /// # Errors
-    ///
-    /// [`ProgramError::LoadError`] with the verifier's log when it rejects the program,
-    /// [`ProgramError::MissingPrivilege`], [`ProgramError::AlreadyLoaded`], and
-    /// [`ProgramError::NotSupportedYet`] for types this library cannot attach yet.
-    pub fn load(&mut self) -> Result<(), ProgramError> {
+    /// Loads the program, for the function that `target` says, if its type needs one.
+    pub(crate) fn load_for(&mut self, target: LoadTarget<'_>) -> Result<(), ProgramError> {
         if let State::Loaded { .. } = self.state {
             return Err(ProgramError::AlreadyLoaded);
         }
@@ -142,7 +148,7 @@ impl<K: Kind> TypedProgram<K> {
                 prog_type: K::PROG_TYPE,
             });
         }
-        let fd = load::load(&self.name, source)?;
+        let fd = load::load(&self.name, source, target)?;
         if let Some(texts) = &source.shared.log_texts {
             texts.bind(&fd, &source.shared.features);
         }
@@ -236,5 +242,41 @@ impl<K: Kind> TypedProgram<K> {
     /// [`ProgramError::NotAttached`] when the link was detached or taken before.
     pub fn take_link(&mut self, link_id: TypedLinkId<K>) -> Result<TypedLink<K>, ProgramError> {
         self.links.take(&link_id)
+    }
+}
+
+impl<K: LoadsAlone> TypedProgram<K> {
+    /// Loads the program: the verifier checks it, then the kernel compiles it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::LoadError`] with the verifier's log when it rejects the program,
+    /// [`ProgramError::MissingPrivilege`], [`ProgramError::AlreadyLoaded`], and
+    /// [`ProgramError::NotSupportedYet`] for types this library cannot attach yet.
+    pub fn load(&mut self) -> Result<(), ProgramError> {
+        self.load_for(LoadTarget::default())
+    }
+}
+
+impl<K: OpensAlone> TypedProgram<K> {
+    /// A handle for the program pinned at `path`. Since kernel 4.4.
+    ///
+    /// # Errors
+    ///
+    /// When there is no program of this type at the path, or the process may not open it.
+    pub fn from_pin<P: AsRef<Path>>(path: P) -> Result<Self, ProgramError> {
+        Self::open_pin(path.as_ref())
+    }
+
+    /// A handle for a program that is loaded already.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::UnexpectedProgramType`], or when the program is gone.
+    pub fn from_program_info(
+        info: ProgramInfo,
+        name: Cow<'static, str>,
+    ) -> Result<Self, ProgramError> {
+        Self::open_info(&info, name)
     }
 }

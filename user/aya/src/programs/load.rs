@@ -3,7 +3,7 @@
 use std::{
     ffi::CString,
     io,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
@@ -54,6 +54,15 @@ pub(crate) struct Shared {
 pub(crate) struct Source {
     pub(crate) linked: LinkedProgram,
     pub(crate) shared: Arc<Shared>,
+}
+
+/// What a program that is checked against its hook will be attached to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct LoadTarget<'a> {
+    /// Type id of the function, in the kernel's types or in those of `object`.
+    pub(crate) btf_id: u32,
+    /// The program, or the types of the module, that the id belongs to; the kernel's if absent.
+    pub(crate) object: Option<BorrowedFd<'a>>,
 }
 
 impl Source {
@@ -114,11 +123,15 @@ impl Description {
 }
 
 /// Loads a program: silently first; when the verifier rejects it, again with its log.
-pub(crate) fn load(name: &str, source: &Source) -> Result<ProgramFd, ProgramError> {
+pub(crate) fn load(
+    name: &str,
+    source: &Source,
+    target: LoadTarget<'_>,
+) -> Result<ProgramFd, ProgramError> {
     let insns = source.instructions()?;
     let description = Description::new(&source.linked);
     let attempt = |log: Option<(VerifierLogLevel, &mut [u8])>| {
-        attempt(name, source, &insns, &description, log)
+        attempt(name, source, target, &insns, &description, log)
     };
     let refused = |error: &Error| error.errno == Errno::EPERM;
     let error = match privilege::with_memory(refused, || attempt(None)) {
@@ -157,6 +170,7 @@ pub(crate) fn load(name: &str, source: &Source) -> Result<ProgramFd, ProgramErro
 fn attempt(
     name: &str,
     source: &Source,
+    target: LoadTarget<'_>,
     insns: &[Insn],
     description: &Description,
     mut log: Option<(VerifierLogLevel, &mut [u8])>,
@@ -173,6 +187,8 @@ fn attempt(
             expected_attach_type: spec.attach_type,
             flags: spec.flags,
             kernel_version: shared.kernel_version.unwrap_or_default(),
+            attach_btf_id: target.btf_id,
+            attach_to: target.object,
             name: if named { name } else { "" },
             btf: btf.filter(|_| described).map(|fd| ProgBtf {
                 fd: fd.as_fd(),

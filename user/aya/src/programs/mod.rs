@@ -38,7 +38,7 @@ pub use self::xdp::XdpFlags;
 pub use self::{
     error::ProgramError,
     info::{ProgramInfo, loaded_links, loaded_programs},
-    kind::{Kind, TypedProgram},
+    kind::{Kind, LoadsAlone, OpensAlone, TypedProgram},
     program_type::{LsmAttachType, ProgramType},
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
     xdp::{XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
@@ -84,8 +84,28 @@ macro_rules! each_handle {
     };
 }
 
+/// Which kinds load without arguments follows from how they are attached.
+macro_rules! loads_alone {
+    (Tracing $handle:ident) => {};
+    (Extension $handle:ident) => {};
+    (Iter $handle:ident) => {};
+    (Cgroup LsmCgroup) => {};
+    ($via:ident $handle:ident) => {
+        impl LoadsAlone for kinds::$handle {}
+    };
+}
+
+/// Kinds whose pinned programs say all that their handles need.
+macro_rules! open_alone {
+    ($($handle:ident)*) => { $(impl OpensAlone for kinds::$handle {})* };
+}
+
 macro_rules! programs {
-    ($($handle:ident: $prog_type:ident { $($rows:tt)* })*) => {
+    ($($handle:ident: $prog_type:ident {
+        $(#[$doc:meta])*
+        $first:ident { since: $since:tt, context: $context:ident, attach: $via:ident, $($row:tt)* }
+        $($rows:tt)*
+    })*) => {
         /// The parameters of [`TypedProgram`]: one per handle of the program table.
         pub mod kinds {
             $(
@@ -178,6 +198,8 @@ macro_rules! programs {
             }
         }
 
+        $(loads_alone!($via $handle);)*
+
         $(
             impl<'a> TryFrom<&'a Program> for &'a TypedProgram<kinds::$handle> {
                 type Error = ProgramError;
@@ -205,5 +227,11 @@ macro_rules! programs {
 }
 
 aya_uapi::for_each_program!(programs);
+
+open_alone! {
+    BtfTracePoint CgroupDevice CgroupSysctl Extension FEntry FExit FlowDissector Iter LircMode2 Lsm
+    LsmCgroup PerfEvent RawTracePoint ReusePortSocketFilter SchedClassifier SkLookup SkMsg SockOps
+    SocketFilter TracePoint
+}
 
 pub use self::handles::*;

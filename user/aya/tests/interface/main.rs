@@ -173,12 +173,12 @@ mod ebpf {
             let _: &str = name;
             let _: &mut Program = program;
         }
-        let _: &[u8] = include_bytes_aligned!("interface.rs");
+        let _: &[u8] = include_bytes_aligned!("main.rs");
         let _ = Ebpf::load(include_bytes_aligned!(concat!(
             env!("CARGO_MANIFEST_DIR"),
-            "/tests/interface.rs"
+            "/tests/interface/main.rs"
         )));
-        let _ = Ebpf::load(aya::include_bytes_aligned!("interface.rs"));
+        let _ = Ebpf::load(aya::include_bytes_aligned!("main.rs"));
     }
 
     fn loader(btf: &Btf, port: u16, table: &[u32]) -> Result<Ebpf, EbpfError> {
