@@ -102,6 +102,8 @@ errnos! {
     ENOSPC,
     /// Interrupted by a signal.
     EINTR,
+    /// The process has no descriptors left.
+    EMFILE,
     /// No such system call.
     ENOSYS,
     /// Not supported by this object.

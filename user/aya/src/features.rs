@@ -33,9 +33,11 @@ pub enum Feature {
     XdpLink,
     /// A map can be kept as long as a program that does not use it (5.10).
     BindMap,
+    /// A program's hold on a perf event is a bpf_link, and has a cookie (5.15).
+    PerfLink,
 }
 
-const FEATURES: usize = 6;
+const FEATURES: usize = 7;
 
 const UNKNOWN: u8 = 0;
 const MISSING: u8 = 1;

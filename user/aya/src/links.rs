@@ -51,8 +51,10 @@ pub(crate) trait Hook: fmt::Debug + Send + Sync {
     /// Takes the program off, and no other that may have taken its place.
     fn detach(&self) -> Result<(), ProgramError>;
 
-    /// Puts another program in its place.
-    fn replace(&mut self, program: &ProgramFd) -> Result<(), ProgramError>;
+    /// Puts another program in its place. Only handles of hooks that can do so have a method for it.
+    fn replace(&mut self, _program: &ProgramFd) -> Result<(), ProgramError> {
+        Err(ProgramError::NotAttached)
+    }
 }
 
 /// Holds a program on its hook until dropped.

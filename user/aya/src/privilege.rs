@@ -11,6 +11,9 @@ pub(crate) const NO_BPF: &str = "this kernel has no bpf(2): use one built with C
 /// What attaching to a network interface needs.
 pub(crate) const INTERFACE: &str = "CAP_NET_ADMIN";
 
+/// What opening a perf event, and running a program at it, needs.
+pub(crate) const PERF_EVENT: &str = "CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.8)";
+
 /// What loading a program that is attached like this needs, by the rules of bpf(2) for
 /// `BPF_PROG_LOAD`.
 pub(crate) const fn program(prog_type: ProgType) -> &'static str {

@@ -1,3 +1,4 @@
 //! Attaching: one mechanism per file.
 
+pub(crate) mod perf;
 pub(crate) mod xdp;

@@ -17,8 +17,8 @@ pub(super) fn probe(feature: Feature) -> Result<(), Error> {
         Feature::RingBuf => map(MapType::RINGBUF, ""),
         Feature::Btf => load(|_| ()),
         Feature::FuncInfo => load(|btf| function(btf, FuncLinkage::STATIC)),
-        // Only programs, and an interface, could tell; attaching and loading do.
-        Feature::XdpLink | Feature::BindMap => Ok(()),
+        // Only programs, and what they attach to, could tell; attaching and loading do.
+        Feature::XdpLink | Feature::BindMap | Feature::PerfLink => Ok(()),
     }
 }
 

@@ -74,6 +74,24 @@ pub enum ProgramError {
     NetlinkError(NetlinkError),
     /// Type information.
     Btf(BtfError),
+    /// A perf event (probe, tracepoint, counter, breakpoint) does not take the program.
+    EventRefused {
+        /// The program's name.
+        name: String,
+        /// The event, in words.
+        event: String,
+        /// What to do.
+        remedy: &'static str,
+        /// The call that was refused.
+        source: SyscallError,
+    },
+    /// The kernel keeps no cookies of this event.
+    CookieNotSupported {
+        /// The program's name.
+        name: String,
+        /// The event, in words.
+        event: String,
+    },
     /// The name cannot be handed to the kernel.
     InvalidName {
         /// The name as given.
@@ -131,6 +149,20 @@ impl fmt::Display for ProgramError {
             Self::XdpError(error) => error.fmt(f),
             Self::NetlinkError(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
+            Self::EventRefused {
+                name,
+                event,
+                remedy,
+                ..
+            } => write!(
+                f,
+                "program `{name}`: could not be attached to {event}: {remedy}"
+            ),
+            Self::CookieNotSupported { name, event } => write!(
+                f,
+                "program `{name}`: this kernel keeps no cookie for {event}: use 5.15 or newer, or \
+                 attach without a cookie"
+            ),
             Self::InvalidName { name } => write!(
                 f,
                 "`{name}` cannot be handed to the kernel: take the zero byte out"
@@ -150,9 +182,12 @@ impl Error for ProgramError {
             | Self::NotSupportedYet { .. }
             | Self::UnknownInterface { .. }
             | Self::UnexpectedProgramType
+            | Self::CookieNotSupported { .. }
             | Self::InvalidName { .. } => None,
             Self::LoadError { io_error, .. } => Some(io_error),
-            Self::MissingPrivilege { source, .. } => Some(source),
+            Self::MissingPrivilege { source, .. } | Self::EventRefused { source, .. } => {
+                Some(source)
+            }
             // These speak for themselves above, so their own sources follow.
             Self::SyscallError(error) => error.source(),
             Self::MapError(error) => error.source(),
