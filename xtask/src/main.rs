@@ -40,6 +40,12 @@ const COMMANDS: &[Command] = &[
         run: bench::run,
     },
     Command {
+        name: "btf",
+        usage: "--kernel V",
+        about: "the types of kernel V, as its `/sys/kernel/btf/vmlinux` has them; prints the file's path",
+        run: vm::command::btf,
+    },
+    Command {
         name: "build-ebpf",
         usage: "NAME [--mode donor|native]",
         about: "build an eBPF program of the repository; the last line is its object's path",

@@ -22,6 +22,9 @@ use crate::{
 /// The kernel that a developer's machine tests on.
 pub(crate) const DEFAULT_KERNEL: &str = "6.12";
 
+/// Tells tests the folder that holds `SERIES/btf` for each kernel under test.
+const KERNELS_VARIABLE: &str = "AYA_TEST_KERNELS";
+
 /// The packages whose tests need a kernel.
 const INTEGRATION: &[&str] = &["aya-netlab", "aya-tests"];
 
@@ -53,6 +56,10 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
         .iter()
         .map(|series| Kernel::get(series))
         .collect::<Result<Vec<_>>>()?;
+
+    for kernel in &kernels {
+        kernel.btf()?;
+    }
 
     let mut results = vec![("workspace".to_owned(), workspace(host, filter.as_deref())?)];
     if host {
@@ -89,7 +96,8 @@ fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
     let mut cargo = process::cargo();
     cargo
         .args(["test", "--workspace", "--no-fail-fast"])
-        .env("AYA_TEST_MODES", "donor,native");
+        .env("AYA_TEST_MODES", "donor,native")
+        .env(KERNELS_VARIABLE, vm::kernel::kernels_dir());
     if host {
         // They follow by themselves, held to what this machine's kernel can do.
         cargo.args(

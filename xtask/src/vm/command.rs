@@ -1,4 +1,4 @@
-//! `cargo xtask vm`: one command in one guest.
+//! `cargo xtask vm`: one command in one guest; `cargo xtask btf`: a guest kernel's types.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -15,14 +15,12 @@ const DEFAULT_LIMIT: u64 = 300;
 ///
 /// Without a command the kernel boots, its release is printed, and the guest ends.
 pub(crate) fn run(mut args: Args) -> Result<()> {
-    let series: String = args
-        .take_value("--kernel")?
-        .ok_or_else(|| Error::new("which kernel? `--kernel 6.12` for example"))?;
+    let kernel = kernel(&mut args)?;
     let limit = args.take_value("--timeout")?.unwrap_or(DEFAULT_LIMIT);
     let words = args.take_after();
     args.finish()?;
 
-    let kernel = Kernel::get(&series)?;
+    let kernel = Kernel::get(&kernel)?;
     let mut spec = Spec {
         limit: Duration::from_secs(limit),
         ..Spec::default()
@@ -52,6 +50,19 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
         Some(code) => std::process::exit(*code),
         None => Ok(()),
     }
+}
+
+/// Prints the path of a file with the kernel's types.
+pub(crate) fn btf(mut args: Args) -> Result<()> {
+    let kernel = kernel(&mut args)?;
+    args.finish()?;
+    println!("{}", Kernel::get(&kernel)?.btf()?.display());
+    Ok(())
+}
+
+fn kernel(args: &mut Args) -> Result<String> {
+    args.take_value("--kernel")?
+        .ok_or_else(|| Error::new("which kernel? `--kernel 6.12` for example"))
 }
 
 /// Passes a guest's output on as it comes.

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use super::{apt, apt::Archive};
+use super::{apt, apt::Archive, image};
 use crate::{
     error::{Context as _, Error, Result},
     process,
@@ -26,6 +26,11 @@ const WANTED: &[&str] = &[
     "*/kernel/lib/*",
     "*/kernel/net/*",
 ];
+
+/// Where each kernel has a folder by its series.
+pub(crate) fn kernels_dir() -> PathBuf {
+    super::cache_dir().join("kernels")
+}
 
 /// A kernel in the cache.
 #[derive(Debug, Clone)]
@@ -49,7 +54,7 @@ impl Kernel {
             return Err(format!("kernel `{series}`: a series looks like `6.12`").into());
         }
         let cache = super::cache_dir();
-        let dir = cache.join("kernels").join(series);
+        let dir = kernels_dir().join(series);
         match fs::read_to_string(dir.join("release")) {
             Ok(release) => Ok(Self {
                 series: series.to_owned(),
@@ -115,6 +120,19 @@ impl Kernel {
             })
     }
 
+    /// The file that holds the kernel's own types, in the raw form of `/sys/kernel/btf/vmlinux`.
+    pub(crate) fn btf(&self) -> Result<PathBuf> {
+        let file = self.dir.join("btf");
+        if !file.is_file() {
+            let btf = image::btf(&self.image()?, &self.dir)?;
+            // It appears under its name only when it is whole.
+            let part = self.dir.join("btf.part");
+            fs::write(&part, btf).context(part.display())?;
+            fs::rename(&part, &file).context(file.display())?;
+        }
+        Ok(file)
+    }
+
     /// The contents of modules in loading order: each after those it depends on.
     ///
     /// Modules that the package does not have are built in (or newer than this kernel), and left out.
@@ -160,27 +178,11 @@ fn load_order(
     Ok(())
 }
 
-/// A module's bytes, decompressed by the machine's tools where the package has it compressed.
+/// A module's bytes, which some packages have compressed.
 fn read_module(path: &Path) -> Result<Vec<u8>> {
-    let tool = match path.extension().and_then(|end| end.to_str()) {
-        Some("xz") => process::need("xz", "xz-utils", "to unpack kernel modules")?,
-        Some("zst") => process::need("zstd", "zstd", "to unpack kernel modules")?,
-        _ => return fs::read(path).context(path.display()),
-    };
-    let output = Command::new(tool)
-        .arg("-dc")
-        .arg(path)
-        .output()
-        .context(path.display())?;
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(format!(
-            "{}: {}",
-            path.display(),
-            String::from_utf8_lossy(&output.stderr)
-        )
-        .into())
+    match path.extension().and_then(|end| end.to_str()) {
+        Some(form @ ("xz" | "zst")) => image::decompress(form, path),
+        _ => fs::read(path).context(path.display()),
     }
 }
 

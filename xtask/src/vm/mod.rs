@@ -1,14 +1,16 @@
 //! Virtual machines to test in: a Debian kernel, a file system with nothing but static executables,
 //! commands run as root, their output and exit codes.
 //!
-//! Stages: [`kernel`] finds and unpacks a kernel (through [`apt`]), [`Spec`] says what goes into the
-//! guest, [`cpio`] packs it, [`qemu`] boots it. The guest's first process is the crate
-//! `aya-guest-init`. Everything is kept under `target/vm`; removing that folder starts afresh.
+//! Stages: [`kernel`] finds and unpacks a kernel (through [`apt`]) and its types (through [`image`]),
+//! [`Spec`] says what goes into the guest, [`cpio`] packs it, [`qemu`] boots it. The guest's first
+//! process is the crate `aya-guest-init`. Everything is kept under `target/vm`; removing that folder
+//! starts afresh.
 
 pub(crate) mod apt;
 pub(crate) mod command;
 mod cpio;
 pub(crate) mod guest;
+mod image;
 pub(crate) mod kernel;
 mod qemu;
 

@@ -17,6 +17,9 @@ use crate::{
 /// Begins a report of the guest's first process (`aya-guest-init` holds the other half).
 const MARK: u8 = 0x1e;
 
+/// Debian's own choice, and BPF, which older kernels leave out. A kernel passes over those it lacks.
+const SECURITY_MODULES: &str = "landlock,lockdown,yama,loadpin,safesetid,integrity,apparmor,bpf";
+
 /// A guest that runs on the processor itself is up in a second or two.
 const KVM_UP_WITHIN: Duration = Duration::from_secs(30);
 /// An emulated guest takes four seconds here; slower machines exist.
@@ -204,10 +207,12 @@ impl Guest {
             .arg(machine.image)
             .arg("-initrd")
             .arg(machine.initramfs)
-            // A panic resets the machine, which ends QEMU; BPF programs may be security modules.
+            // A panic resets the machine, which ends QEMU.
             .args([
                 "-append",
-                "console=ttyS0 loglevel=4 panic=-1 oops=panic reboot=t lsm=yama,bpf",
+                &format!(
+                    "console=ttyS0 loglevel=4 panic=-1 oops=panic reboot=t lsm={SECURITY_MODULES}"
+                ),
             ])
             .args([
                 "-serial",
