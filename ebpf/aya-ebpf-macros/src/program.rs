@@ -41,12 +41,14 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
     let inline = (!attrs.iter().any(|attr| attr.path().is_ident("inline")))
         .then(|| quote!(#[inline(always)]));
     // At the written type, so that a wrong context is reported there, with both types' names.
-    let argument = quote_spanned!(given.span()=> ctx);
+    let argument = quote_spanned!(given.span()=>
+        #krate::programs::context::<#krate::programs::#context, #given>(ctx)
+    );
     // At the written return type, for the same reason.
     let check = quote_spanned!(output.span()=>
         #krate::programs::returns::<#krate::programs::#context, #output>();
     );
-    let call = quote!(__aya_program(#argument));
+    let call = quote!(__aya_program(ctx));
     let call = match unsafety {
         Some(unsafety) => quote!(#unsafety { #call }),
         None => call,
@@ -65,9 +67,7 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
             extern "C" fn #symbol(ctx: *mut ::core::ffi::c_void) -> #output {
                 #check
                 // SAFETY: the kernel calls programs of this type with this context.
-                let ctx = unsafe {
-                    <#krate::programs::#context as #krate::programs::ProgramContext>::from_raw(ctx)
-                };
+                let ctx = unsafe { #argument };
                 #call
             }
         };

@@ -2,7 +2,7 @@
 //!
 //! `right/` holds programs that compile, `wrong/` programs that do not: their first lines,
 //! `//~ text`, say what the compiler's message must contain. Where the seed programs are at hand
-//! (`AYA_SEEDS`, or `../shared/seed-programs` beside the repository), those for XDP are treated alike.
+//! (`AYA_SEEDS`, or `../shared/seed-programs` beside the repository), those whose types are supported are treated alike.
 //!
 //! All programs of a kind are binaries of one generated package, so that the compiler runs once per
 //! program and edition, with the flags that `aya-build` gives.
@@ -150,7 +150,13 @@ fn seed_programs_compile() {
         "aya-bpf = {{ path = {:?} }}\n",
         workspace().join("ebpf/aya-bpf")
     );
-    let names = ["xdp-hello", "xdp-log", "xdp-drop", "simple-xdp-program"];
+    let names = [
+        "simple-xdp-program",
+        "tc-egress",
+        "xdp-drop",
+        "xdp-hello",
+        "xdp-log",
+    ];
     let packages: Vec<_> = editions("seeds", &dependencies(), &seed_programs(&seeds, &names))
         .chain(editions(
             "old",

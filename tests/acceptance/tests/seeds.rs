@@ -165,7 +165,7 @@ fn wait_until_attached(running: &Running) -> Result<()> {
         if let Some(line) = running.line(Instant::now() + Duration::from_millis(100))? {
             return Err(format!("it said {line:?}").into());
         }
-        if aya_sys::netlink::xdp_programs(interface)? != Default::default() {
+        if aya_sys::netlink::Route::open()?.xdp_programs(interface)? != Default::default() {
             return Ok(());
         }
     }

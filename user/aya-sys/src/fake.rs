@@ -1,6 +1,6 @@
 //! A stand-in for the kernel: tests see every command and answer it, without privileges.
 //!
-//! [`run`] takes off what the same thread calls: the commands of bpf(2), and attaching by netlink.
+//! [`run`] takes off what the same thread calls: the commands of bpf(2), and requests by netlink.
 //!
 //! ```
 //! use aya_sys::{Errno, bpf, fake::{self, Reply}};
@@ -69,7 +69,8 @@ pub enum Reply {
     Fd,
     /// An error.
     Error(Errno),
-    /// The verifier's refusal, with what goes into the log buffer as far as it fits.
+    /// The verifier's refusal, with what goes into the log buffer as far as it fits; netlink's, with
+    /// the kernel's words.
     Refused(Errno, String),
     /// For `BPF_OBJ_GET_INFO_BY_FD`: the bytes of the information, as far as they fit.
     Info(Vec<u8>),
@@ -170,7 +171,10 @@ pub(crate) unsafe fn intercept(cmd: Cmd, attr: &mut [u8]) -> Option<Result<i32, 
 }
 
 /// Answers a netlink request if there is a stand-in.
-pub(crate) fn intercept_message(name: &'static str, message: &[u8]) -> Option<Result<(), Errno>> {
+pub(crate) fn intercept_message(
+    name: &'static str,
+    message: &[u8],
+) -> Option<Result<(), (Errno, Option<String>)>> {
     let reply = answer(Call {
         name,
         cmd: None,
@@ -178,7 +182,8 @@ pub(crate) fn intercept_message(name: &'static str, message: &[u8]) -> Option<Re
         insns: Vec::new(),
     })?;
     Some(match reply {
-        Reply::Error(errno) | Reply::Refused(errno, _) => Err(errno),
+        Reply::Error(errno) => Err((errno, None)),
+        Reply::Refused(errno, words) => Err((errno, Some(words))),
         Reply::Ok | Reply::Fd | Reply::Info(_) => Ok(()),
     })
 }
@@ -264,8 +269,9 @@ pub(crate) mod tests {
                 .unwrap();
                 let info = bpf::map_info(map.as_fd()).unwrap();
                 assert_eq!((info.type_, info.id), (9, 42));
-                let busy = netlink::xdp_attach(1, Some(map.as_fd()), None, 0);
-                assert_eq!(busy.unwrap_err().errno, Errno::EBUSY);
+                let route = netlink::Route::open().unwrap();
+                let busy = route.xdp_attach(1, Some(map.as_fd()), None, 0);
+                assert_eq!(busy.unwrap_err().error.errno, Errno::EBUSY);
                 let mut log = [0xff; 6];
                 let refused = bpf::prog_load(bpf::ProgLoad {
                     log_level: 1,

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`bpf`] | the commands of bpf(2): maps, programs, links, BTF, objects |
 //! | [`perf`] | perf events, which probes and event arrays need |
-//! | [`netlink`] | XDP programs on interfaces, for kernels without XDP links |
+//! | [`netlink`] | programs on network interfaces, for kernels without links for them |
 //! | [`epoll`] | one descriptor that stands for several |
 //! | [`mmap`] | memory shared with the kernel |
 //! | [`memlock`] | the limit on locked memory, for kernels before 5.11 |

@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt, io, os::fd::OwnedFd};
 
-use aya_sys::{Errno, bpf};
+use aya_sys::{Errno, bpf, netlink::Refusal};
 
 mod supported;
 
@@ -51,13 +51,25 @@ impl From<aya_sys::Error> for SyscallError {
 }
 
 /// Netlink refused.
+///
+/// The message names the request and has the kernel's own words, where it explains itself (since 4.12);
+/// the error number is the error's [source](Error::source).
 #[derive(Debug)]
-pub struct NetlinkError(aya_sys::Error);
+pub struct NetlinkError(Refusal);
 
 impl NetlinkError {
+    /// The kernel's own words, if it has any.
+    pub fn words(&self) -> Option<&str> {
+        self.0.words.as_deref()
+    }
+
+    pub(crate) fn errno(&self) -> Errno {
+        self.0.error.errno
+    }
+
     /// The kernel's error number.
     pub fn raw_os_error(&self) -> Option<i32> {
-        Some(self.0.errno.0)
+        Some(self.errno().0)
     }
 }
 
@@ -73,9 +85,15 @@ impl Error for NetlinkError {
     }
 }
 
+impl From<Refusal> for NetlinkError {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
 impl From<aya_sys::Error> for NetlinkError {
     fn from(error: aya_sys::Error) -> Self {
-        Self(error)
+        Self(error.into())
     }
 }
 

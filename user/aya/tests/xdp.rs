@@ -437,12 +437,12 @@ fn wrong_targets_are_named() {
     let refused = program.attach("v0", XdpMode::Hardware);
     assert!(refused.is_err(), "{refused:?}");
 
-    let Program::SocketFilter(other) = ebpf.program_mut("not_supported_yet").expect("there") else {
-        panic!("the section says socket");
+    let Program::LwtIn(other) = ebpf.program_mut("not_supported_yet").expect("there") else {
+        panic!("the section says so");
     };
     let text = other.load().expect_err("not yet").to_string();
     assert!(
-        text.contains("not_supported_yet") && text.contains("BPF_PROG_TYPE_SOCKET_FILTER"),
+        text.contains("not_supported_yet") && text.contains("BPF_PROG_TYPE_LWT_IN"),
         "{text}"
     );
 }

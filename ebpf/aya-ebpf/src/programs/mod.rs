@@ -70,6 +70,34 @@ pub unsafe trait ProgramContext: EbpfContext + Sized {
     unsafe fn from_raw(ctx: *mut c_void) -> Self;
 }
 
+/// A context type that the programs may take whose row of [the program table](aya_uapi::programs)
+/// names `C`: that one, or another for the same structure.
+///
+/// # Safety
+///
+/// The structure behind a `C` must be the one behind this type.
+#[diagnostic::on_unimplemented(
+    message = "this program takes a `{C}`, not a `{Self}`",
+    label = "the kernel hands it a `{C}`"
+)]
+pub unsafe trait ContextOf<C>: ProgramContext {}
+
+// SAFETY: the same type.
+unsafe impl<C: ProgramContext> ContextOf<C> for C {}
+
+/// The argument of a program whose row names `C`, as the author wrote its type. In the code that the
+/// attribute macros emit.
+///
+/// # Safety
+///
+/// `ctx` must be the argument of such a program.
+#[doc(hidden)]
+#[inline(always)]
+pub unsafe fn context<C, Given: ContextOf<C>>(ctx: *mut c_void) -> Given {
+    // SAFETY: the caller's promise.
+    unsafe { Given::from_raw(ctx) }
+}
+
 /// A type that programs with context `C` return.
 #[diagnostic::on_unimplemented(
     message = "a program with a `{C}` cannot return `{Self}`",

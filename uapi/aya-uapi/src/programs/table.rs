@@ -24,7 +24,7 @@ macro_rules! for_each_program {
                 /// Runs on every packet a socket receives and returns how many bytes of it to keep.
                 /// Safe: 0, the packet is dropped.
                 socket_filter {
-                    since: (3, 19), context: SkBuffContext, attach: Socket, safe: 0, supported: false,
+                    since: (3, 19), context: SkBuffContext, attach: Socket, safe: 0, supported: true,
                     sections: [
                         { "socket" Label }
                         { "socket_filter" Label }
@@ -36,7 +36,7 @@ macro_rules! for_each_program {
                 /// that share the port, that gets it.
                 /// Safe: 0, the first socket; the type has no value that denies.
                 socket_filter_reuseport {
-                    since: (4, 5), context: SkBuffContext, attach: Reuseport, safe: 0, supported: false,
+                    since: (4, 5), context: SkBuffContext, attach: Reuseport, safe: 0, supported: true,
                     sections: [
                         { "socket/reuseport" None }
                     ],
@@ -166,7 +166,7 @@ macro_rules! for_each_program {
                 /// Runs on packets that enter or leave an interface, at the traffic control layer.
                 /// Safe: `TC_ACT_SHOT`, the packet is dropped.
                 classifier {
-                    since: (4, 1), context: TcContext, attach: Tc, safe: 2, supported: false,
+                    since: (4, 1), context: TcContext, attach: Tc, safe: 2, supported: true,
                     sections: [
                         { "classifier" Label }
                         { "tc" Label }

@@ -375,7 +375,8 @@ fn an_xdp_link_on_an_interface() {
             }
         };
         let id = |prog: &OwnedFd| prog_info(prog.as_fd()).unwrap().id;
-        let attached = || netlink::xdp_programs(index).unwrap();
+        let route = netlink::Route::open().unwrap();
+        let attached = || route.xdp_programs(index).unwrap();
         assert_eq!(attached().generic, Some(id(&first)));
         match link_details(link.as_fd()).unwrap() {
             LinkDetails::Xdp(info) => assert_eq!((info.ifindex, info.prog_id), (index, id(&first))),
@@ -400,14 +401,18 @@ fn xdp_by_netlink() {
     };
     in_new_netns(test, || {
         let index = netlink::interface_index("lo").unwrap();
+        let route = netlink::Route::open().unwrap();
         let attach = |prog: Option<&OwnedFd>, expected: Option<&OwnedFd>, flags: u32| {
             let prog = prog.map(AsFd::as_fd);
             let expected = expected.map(AsFd::as_fd);
-            netlink::xdp_attach(index, prog, expected, XDP_FLAGS_SKB_MODE | flags)
+            let flags = XDP_FLAGS_SKB_MODE | flags;
+            route
+                .xdp_attach(index, prog, expected, flags)
+                .map_err(|refusal| refusal.error)
         };
         attach(Some(&first), None, XDP_FLAGS_UPDATE_IF_NOEXIST).unwrap();
         let id = prog_info(first.as_fd()).unwrap().id;
-        assert_eq!(netlink::xdp_programs(index).unwrap().only, Some(id));
+        assert_eq!(route.xdp_programs(index).unwrap().only, Some(id));
         let error = attach(Some(&second), None, XDP_FLAGS_UPDATE_IF_NOEXIST).unwrap_err();
         assert_eq!(
             (error.call, error.errno),
@@ -421,7 +426,7 @@ fn xdp_by_netlink() {
             Err(error) => assert_eq!(error.errno, Errno::EINVAL),
         }
         attach(None, None, 0).unwrap();
-        assert_eq!(netlink::xdp_programs(index).unwrap().only, None);
+        assert_eq!(route.xdp_programs(index).unwrap().only, None);
     });
 }
 

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use aya_sys::{
     Errno,
     bpf::{self, LinkOptions, LinkTarget},
-    netlink,
+    netlink::{self, Refusal, Route},
 };
 use aya_uapi::{
     AttachType,
@@ -76,7 +76,7 @@ pub(crate) fn attach(
                 features.lacks(Feature::XdpLink);
                 return Ok(attachment);
             }
-            Err(error) => return Err(explain(target, mode, error)),
+            Err(error) => return Err(explain(target, mode, error.into())),
         }
     }
     by_netlink(program, target, options)
@@ -90,19 +90,22 @@ fn by_netlink(
     let mode = options.mode;
     // First: a program that is attached must have somebody to take it off.
     let ours = program.try_clone()?;
+    let route = Route::open()?;
     let exclusive = if options.replace {
         0
     } else {
         XDP_FLAGS_UPDATE_IF_NOEXIST
     };
-    netlink::xdp_attach(
-        target.index,
-        Some(program.as_fd()),
-        None,
-        mode.flag() | exclusive,
-    )
-    .map_err(|error| explain(target, mode, error))?;
+    route
+        .xdp_attach(
+            target.index,
+            Some(program.as_fd()),
+            None,
+            mode.flag() | exclusive,
+        )
+        .map_err(|refusal| explain(target, mode, refusal))?;
     Ok(Attachment::hook(Netlink {
+        route,
         index: target.index,
         mode,
         program: ours,
@@ -110,7 +113,7 @@ fn by_netlink(
 }
 
 /// The error that says what to do.
-fn explain(target: &Target<'_>, mode: XdpMode, error: aya_sys::Error) -> ProgramError {
+fn explain(target: &Target<'_>, mode: XdpMode, Refusal { error, words }: Refusal) -> ProgramError {
     let name = target.program.to_owned();
     let interface = target.interface();
     match error.errno {
@@ -135,6 +138,7 @@ fn explain(target: &Target<'_>, mode: XdpMode, error: aya_sys::Error) -> Program
             name,
             interface,
             mode,
+            words,
             source: error.into(),
         }),
     }
@@ -143,6 +147,8 @@ fn explain(target: &Target<'_>, mode: XdpMode, error: aya_sys::Error) -> Program
 /// A program that netlink put on an interface.
 #[derive(Debug)]
 struct Netlink {
+    /// In the interface's network namespace, where the thread may no longer be.
+    route: Route,
     index: u32,
     mode: XdpMode,
     /// Ours: the kernel compares it with the one that is attached.
@@ -157,21 +163,20 @@ impl Netlink {
         let ours = self.program.as_fd();
         let flags = self.mode.flag();
         let compared = flags | XDP_FLAGS_REPLACE;
-        match netlink::xdp_attach(self.index, new, Some(ours), compared) {
+        let swapped = self.route.xdp_attach(self.index, new, Some(ours), compared);
+        match swapped.map_err(|refusal| (refusal.error.errno, refusal)) {
             Ok(()) => return Ok(Swap::Done),
             // The interface is gone and the program with it, or the program is another's, or
             // held by a bpf_link.
-            Err(error) if matches!(error.errno, Errno::ENODEV | Errno::EEXIST | Errno::EBUSY) => {
-                return Ok(Swap::NotOurs);
-            }
-            Err(error) if error.errno == Errno::EINVAL => {}
-            Err(error) => return Err(error.into()),
+            Err((Errno::ENODEV | Errno::EEXIST | Errno::EBUSY, _)) => return Ok(Swap::NotOurs),
+            Err((Errno::EINVAL, _)) => {}
+            Err((_, refusal)) => return Err(refusal.into()),
         }
-        let attached = netlink::xdp_programs(self.index)?;
+        let attached = self.route.xdp_programs(self.index)?;
         if !attached.contains(bpf::prog_info(ours)?.id) {
             return Ok(Swap::NotOurs);
         }
-        netlink::xdp_attach(self.index, new, None, flags)?;
+        self.route.xdp_attach(self.index, new, None, flags)?;
         Ok(Swap::Done)
     }
 }

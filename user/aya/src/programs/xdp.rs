@@ -278,6 +278,8 @@ pub enum XdpError {
         interface: String,
         /// The mode asked for.
         mode: XdpMode,
+        /// Why, in the kernel's own words, if it has any.
+        words: Option<String>,
         /// What the kernel said.
         source: SyscallError,
     },
@@ -317,16 +319,25 @@ impl fmt::Display for XdpError {
                 name,
                 interface,
                 mode,
+                words,
                 ..
-            } => write!(
-                f,
-                "program `{name}`: interface `{interface}` refused it in {mode} mode: `dmesg` may \
-                 tell the driver's reason, such as packets too large for one page{}",
-                match mode {
-                    XdpMode::Skb => "",
-                    _ => "; `XdpMode::Skb` asks less of it",
+            } => {
+                write!(
+                    f,
+                    "program `{name}`: interface `{interface}` refused it in {mode} mode: "
+                )?;
+                match words {
+                    Some(words) => write!(f, "{words}: change that")?,
+                    None => f.write_str(
+                        "`dmesg` may tell the driver's reason, such as packets too large for one \
+                         page",
+                    )?,
                 }
-            ),
+                match mode {
+                    XdpMode::Skb => Ok(()),
+                    _ => f.write_str("; `XdpMode::Skb` asks less of it"),
+                }
+            }
             Self::NetlinkError(error) => error.fmt(f),
             Self::SyscallError(error) => error.fmt(f),
         }

@@ -62,7 +62,7 @@ int reads_null(struct xdp_md *ctx)
 	return *value; /* the mistake */
 }
 
-SEC("socket")
+SEC("lwt_in")
 int not_supported_yet(void *ctx)
 {
 	return 0;
