@@ -11,6 +11,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! With tokio and the cargo feature `tokio` that is one line, `tokio::spawn(logger.forward())`.
+//!
 //! A program sends only the number of a statement and the bytes of its arguments; the texts stay in
 //! section `.aya.log` of the object, from which the logger reads them once. In the order of the data:
 //! `loaded` (what the kernel keeps beside a program), `source` (where records come from), `decoder` and `table` (which statement sent a record),
@@ -37,6 +39,8 @@
 mod decoder;
 mod error;
 mod formatter;
+#[cfg(feature = "tokio")]
+mod forward;
 mod loaded;
 mod logger;
 mod render;

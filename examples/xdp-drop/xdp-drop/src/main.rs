@@ -10,10 +10,7 @@ use aya::{
 use aya_log::EbpfLogger;
 use clap::Parser;
 use log::info;
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    signal,
-};
+use tokio::signal;
 use xdp_drop_common::{Address, Entry};
 
 /// Drops the packets of blocked source addresses and logs every decision.
@@ -38,7 +35,7 @@ async fn main() -> anyhow::Result<()> {
         "/xdp-drop-ebpf"
     )))?;
     let logger = EbpfLogger::init(&mut ebpf).context("cannot read what the program logs")?;
-    tokio::spawn(forward(logger));
+    tokio::spawn(logger.forward());
 
     let map = ebpf
         .map_mut("BLOCKLIST")
@@ -61,18 +58,4 @@ async fn main() -> anyhow::Result<()> {
     signal::ctrl_c().await?;
     info!("Exiting...");
     Ok(())
-}
-
-/// Hands the program's messages to the `log` crate as they come.
-#[allow(
-    deprecated,
-    reason = "the logger keeps its file descriptor, as tokio wants it promised"
-)]
-async fn forward<L: log::Log>(logger: EbpfLogger<L>) -> std::io::Result<()> {
-    let mut logger = AsyncFd::with_interest(logger, Interest::READABLE)?;
-    loop {
-        let mut ready = logger.readable_mut().await?;
-        ready.get_inner_mut().flush();
-        ready.clear_ready();
-    }
 }

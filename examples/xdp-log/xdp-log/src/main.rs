@@ -5,10 +5,7 @@ use aya::programs::{Xdp, XdpMode};
 use aya_log::EbpfLogger;
 use clap::Parser;
 use log::info;
-use tokio::{
-    io::{Interest, unix::AsyncFd},
-    signal,
-};
+use tokio::signal;
 
 /// Logs the source address and port of every TCP and UDP packet that an interface receives.
 #[derive(Parser)]
@@ -28,7 +25,7 @@ async fn main() -> anyhow::Result<()> {
         "/xdp-log-ebpf"
     )))?;
     let logger = EbpfLogger::init(&mut ebpf).context("cannot read what the program logs")?;
-    tokio::spawn(forward(logger));
+    tokio::spawn(logger.forward());
 
     let program: &mut Xdp = ebpf
         .program_mut("xdp_log")
@@ -43,18 +40,4 @@ async fn main() -> anyhow::Result<()> {
     signal::ctrl_c().await?;
     info!("Exiting...");
     Ok(())
-}
-
-/// Hands the program's messages to the `log` crate as they come.
-#[allow(
-    deprecated,
-    reason = "the logger keeps its file descriptor, as tokio wants it promised"
-)]
-async fn forward<L: log::Log>(logger: EbpfLogger<L>) -> std::io::Result<()> {
-    let mut logger = AsyncFd::with_interest(logger, Interest::READABLE)?;
-    loop {
-        let mut ready = logger.readable_mut().await?;
-        ready.get_inner_mut().flush();
-        ready.clear_ready();
-    }
 }
