@@ -21,6 +21,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
         "../ebpf",
         &[
             "callbacks",
+            "channels",
             "digest",
             "hygiene",
             "logs",

@@ -37,6 +37,11 @@
 //! of types, ring buffers for logs, links) is done without where it can be; each item says since which
 //! kernel there is what it needs.
 //!
+//! # Cargo features
+//!
+//! Off by default: `async_tokio` and `async_std` for [`AsyncPerfEventArray`](maps::perf), whose buffers
+//! tasks of tokio, or of async-std and smol, wait for. All other descriptors can be waited for as they are.
+//!
 //! # Errors
 //!
 //! A message begins with the name of what it is about and ends with what to do; the kernel's reason is the

@@ -6,7 +6,10 @@
 use core::{borrow::Borrow, ffi::c_void};
 
 use crate::{
-    EbpfContext, bindings::BPF_F_CURRENT_CPU, helpers::generated as raw, maps::def::map_type,
+    EbpfContext,
+    bindings::BPF_F_CURRENT_CPU,
+    helpers::generated as raw,
+    maps::{def::map_type, ops::check},
 };
 
 map_type! {
@@ -26,11 +29,33 @@ map_type! {
 impl<T> PerfEventArray<T> {
     /// Sends `data`, given by reference or by value, through this CPU's buffer.
     ///
-    /// The upper half of the kernel's flags is `flags`: the number of packet bytes that follow the
-    /// record, 0 for none. A record that finds no room is lost, and counted for the reader.
+    /// The upper half of the kernel's flags is `flags`: how many bytes of the packet follow the record, 0
+    /// for none. Programs on sockets, `classifier` and `xdp` have a packet; of one that is shorter
+    /// nothing is sent. The reader gets both as one piece, with padding behind it: where the number of
+    /// bytes varies, let `T` hold it.
+    ///
+    /// ```
+    /// use aya_ebpf::{macros::map, maps::PerfEventArray, programs::XdpContext};
+    ///
+    /// #[repr(C)]
+    /// struct Header {
+    ///     len: u32,
+    /// }
+    ///
+    /// #[map]
+    /// static PACKETS: PerfEventArray<Header> = PerfEventArray::new(0);
+    ///
+    /// fn send_packet(ctx: &XdpContext) {
+    ///     let len = (ctx.data_end() - ctx.data()) as u32;
+    ///     PACKETS.output(ctx, Header { len }, len);
+    /// }
+    /// ```
+    ///
+    /// A record that finds no room is lost, and counted for the reader. [`try_output`](Self::try_output)
+    /// tells of that, and of what else can go wrong.
     #[inline(always)]
     pub fn output<C: EbpfContext>(&self, ctx: &C, data: impl Borrow<T>, flags: u32) {
-        self.output_at_index(ctx, CURRENT_CPU, data, flags);
+        let _ = self.try_output(ctx, data, flags);
     }
 
     /// Sends `data` through the buffer at `index`, which must belong to this CPU.
@@ -42,7 +67,23 @@ impl<T> PerfEventArray<T> {
         data: impl Borrow<T>,
         flags: u32,
     ) {
-        output(self.as_ptr(), ctx, index, data.borrow(), flags);
+        let _ = output(self.as_ptr(), ctx, index, data.borrow(), flags);
+    }
+
+    /// Sends `data` as [`output`](Self::output) does.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's number: `-ENOSPC` where the record finds no room, `-ENOENT` where user space has not
+    /// opened this CPU's buffer, `-EFAULT` where the packet has fewer bytes than are asked for.
+    #[inline(always)]
+    pub fn try_output<C: EbpfContext>(
+        &self,
+        ctx: &C,
+        data: impl Borrow<T>,
+        flags: u32,
+    ) -> Result<(), i32> {
+        output(self.as_ptr(), ctx, CURRENT_CPU, data.borrow(), flags)
     }
 }
 
@@ -50,13 +91,23 @@ impl PerfEventByteArray {
     /// Sends `data` through this CPU's buffer. `flags` as for [`PerfEventArray::output`].
     #[inline(always)]
     pub fn output<C: EbpfContext>(&self, ctx: &C, data: &[u8], flags: u32) {
-        self.output_at_index(ctx, CURRENT_CPU, data, flags);
+        let _ = self.try_output(ctx, data, flags);
     }
 
     /// Sends `data` through the buffer at `index`, which must belong to this CPU.
     #[inline(always)]
     pub fn output_at_index<C: EbpfContext>(&self, ctx: &C, index: u32, data: &[u8], flags: u32) {
-        output(self.as_ptr(), ctx, index, data, flags);
+        let _ = output(self.as_ptr(), ctx, index, data, flags);
+    }
+
+    /// Sends `data` as [`output`](Self::output) does.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`PerfEventArray::try_output`].
+    #[inline(always)]
+    pub fn try_output<C: EbpfContext>(&self, ctx: &C, data: &[u8], flags: u32) -> Result<(), i32> {
+        output(self.as_ptr(), ctx, CURRENT_CPU, data, flags)
     }
 }
 
@@ -64,12 +115,17 @@ impl PerfEventByteArray {
 const CURRENT_CPU: u32 = BPF_F_CURRENT_CPU as u32;
 
 #[inline(always)]
-fn output<C: EbpfContext, T: ?Sized>(map: *mut c_void, ctx: &C, index: u32, data: &T, flags: u32) {
+fn output<C: EbpfContext, T: ?Sized>(
+    map: *mut c_void,
+    ctx: &C,
+    index: u32,
+    data: &T,
+    flags: u32,
+) -> Result<(), i32> {
     let flags = u64::from(flags) << 32 | u64::from(index);
     let (data, size) = (core::ptr::from_ref(data), size_of_val(data) as u64);
-    // The result says that a record was lost; the kernel counts those, and the reader is told.
     // SAFETY: the helper reads `size` bytes.
-    let _ = unsafe {
+    check(unsafe {
         raw::bpf_perf_event_output(ctx.as_ptr(), map, flags, data.cast_mut().cast(), size)
-    };
+    })
 }

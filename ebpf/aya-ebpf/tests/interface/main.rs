@@ -169,6 +169,7 @@ mod maps {
         perf.output_at_index(ctx, 1, &1, 0);
         bytes.output(ctx, &[1, 2], 0);
         bytes.output_at_index(ctx, 1, &[1, 2], 0);
+        let _: [Result<(), i32>; 2] = [perf.try_output(ctx, 1, 0), bytes.try_output(ctx, &[1], 0)];
         ring.output(&1u32, 0)?;
         ring.output::<[u8]>(&[1u8, 2][..], 0)?;
         let _: u64 = ring.query(0);

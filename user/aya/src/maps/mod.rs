@@ -72,6 +72,8 @@ pub use info::{MapInfo, MapType, loaded_maps};
 pub use iter::{IterableMap, MapIter, MapKeys};
 pub use lpm_trie::LpmTrie;
 pub use per_cpu::PerCpuValues;
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+pub use perf::AsyncPerfEventArray;
 pub use perf::PerfEventArray;
 pub use pod::Pod;
 pub use queue::{Queue, Stack};

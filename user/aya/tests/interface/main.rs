@@ -11,6 +11,8 @@
     reason = "all paths and both spellings are the point"
 )]
 
+mod channels;
+
 use std::{
     borrow::Cow,
     collections::BTreeMap,

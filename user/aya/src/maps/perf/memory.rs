@@ -1,0 +1,140 @@
+//! The reading side of one perf buffer.
+//!
+//! # The memory that reader and kernel share
+//!
+//! Page 0 is the kernel's `struct perf_event_mmap_page`; of it, `data_head` is where the kernel
+//! will write next and `data_tail` is where this reader has read to. Both only grow; modulo the
+//! size of the data they are offsets into the pages that follow. Records start with a header of 8
+//! bytes (`u32` type, `u16` flags, `u16` size) at multiples of 8, so a header is never split by
+//! the end of the data, while what follows it may be.
+//!
+//! # Ordering
+//!
+//! The facts about the kernel's side are from the comments in `include/uapi/linux/perf_event.h`
+//! and `perf_event_open(2)`. Each buffer has one writer, its CPU, and one reader.
+//!
+//! 1. The kernel writes the records, then `data_head`, with a write barrier between. This reader
+//!    loads `data_head` with acquire ordering, so everything before it can be read.
+//! 2. This reader stores `data_tail` with release ordering after it has read a record; the kernel
+//!    reads `data_tail` before it overwrites what lies before it. A release store keeps earlier
+//!    loads in front of it, which is what the header file asks for.
+//! 3. With `wakeup_events = 1` the kernel wakes after every record, wherever the reader stands,
+//!    so no fence is needed between reading everything and going to sleep.
+
+use std::{
+    os::fd::BorrowedFd,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::PerfEvent;
+use crate::{
+    maps::{Pod, pod, shared::Shared},
+    sys::SyscallError,
+};
+
+/// Offsets in `struct perf_event_mmap_page`, in which the kernel reserves the first KiB.
+const DATA_HEAD: usize = 1024;
+const DATA_TAIL: usize = 1032;
+
+/// Types of records, from `enum perf_event_type`.
+const PERF_RECORD_LOST: u32 = 2;
+const PERF_RECORD_SAMPLE: u32 = 9;
+
+/// The size of a record's header.
+const HEADER: u64 = 8;
+
+/// The mapping of one perf event.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    memory: Shared,
+    /// Where the records start.
+    data: usize,
+    size: usize,
+}
+
+impl Buffer {
+    /// Maps the buffer of a perf event: a page of size `page`, then `size` bytes of records, a power of
+    /// two.
+    pub(super) fn map(fd: BorrowedFd<'_>, page: usize, size: usize) -> Result<Self, SyscallError> {
+        Ok(Self {
+            memory: Shared::map(fd, 0, page + size, true)?,
+            data: page,
+            size,
+        })
+    }
+
+    pub(super) fn head(&self) -> u64 {
+        let cell = self.memory.cell::<AtomicU64>(DATA_HEAD);
+        cell.map_or(0, |cell| cell.load(Ordering::Acquire))
+    }
+
+    /// Only this side writes it, so there is nothing to synchronise with.
+    pub(super) fn tail(&self) -> u64 {
+        let cell = self.memory.cell::<AtomicU64>(DATA_TAIL);
+        cell.map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn free(&mut self, tail: u64) {
+        if let Some(cell) = self.memory.cell::<AtomicU64>(DATA_TAIL) {
+            cell.store(tail, Ordering::Release);
+        }
+    }
+
+    /// The record at `tail` and the room it takes. Records of other types are passed over, and
+    /// what makes no sense is passed over up to `head`.
+    pub(super) fn record(&self, tail: u64, head: u64) -> (Option<PerfEvent<'_>>, u64) {
+        let rest = head.wrapping_sub(tail);
+        if !(HEADER..=self.size as u64).contains(&rest) {
+            return (None, rest);
+        }
+        let (Some(kind), Some(size)) = (
+            self.read::<u32>(tail),
+            self.read::<u16>(tail.wrapping_add(6)),
+        ) else {
+            return (None, rest);
+        };
+        let room = u64::from(size);
+        if !(HEADER..=rest).contains(&room) {
+            return (None, rest);
+        }
+        let event = match kind {
+            PERF_RECORD_SAMPLE => self.sample(tail, room),
+            // An id, then the number.
+            PERF_RECORD_LOST if room >= HEADER + 16 => self
+                .read(tail.wrapping_add(HEADER + 8))
+                .map(|count| PerfEvent::Lost { count }),
+            _ => None,
+        };
+        (event, room)
+    }
+
+    /// A `u32` length, then the record that the program sent.
+    fn sample(&self, tail: u64, room: u64) -> Option<PerfEvent<'_>> {
+        let body = tail.wrapping_add(HEADER);
+        let most = room.checked_sub(HEADER + 4)?;
+        let len = self.read::<u32>(body)?;
+        if u64::from(len) > most {
+            return None;
+        }
+        let (head, tail) = self.part(body.wrapping_add(4), len as usize)?;
+        Some(PerfEvent::Sample { head, tail })
+    }
+
+    /// A value that is not split by the end of the data, as those at multiples of their size.
+    fn read<V: Pod>(&self, position: u64) -> Option<V> {
+        pod::from_prefix(self.part(position, size_of::<V>())?.0)
+    }
+
+    /// `len` bytes from `position`, in two parts where they cross the end of the data.
+    #[allow(unsafe_code)]
+    fn part(&self, position: u64, len: usize) -> Option<(&[u8], &[u8])> {
+        // The size is a power of two, and the offset is below it.
+        let offset = (position & (self.size as u64 - 1)) as usize;
+        let first = len.min(self.size - offset);
+        // SAFETY: callers ask for what lies between `data_tail` and `data_head`. The kernel has
+        // written it before it moved the head there, and writes there again only after the tail
+        // has moved on, which takes a `&mut self` that waits for the end of this borrow.
+        let bytes = |offset, len| unsafe { self.memory.bytes(self.data + offset, len) };
+        Some((bytes(offset, first)?, bytes(0, len - first)?))
+    }
+}
