@@ -30,6 +30,7 @@ mod item;
 mod krate;
 mod map;
 mod program;
+mod target;
 
 /// Turns a static into a map of the object.
 ///

@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, Result, spanned::Spanned};
 
-use crate::{args::Args, item::ProgramFn, krate};
+use crate::{args::Args, item::ProgramFn, krate, target};
 
 /// Expands the attribute called `row` on `item`.
 pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -24,8 +24,9 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
     }
     let program: ProgramFn = syn::parse2(item.clone())?;
     let mut args: Args = syn::parse2(args)?;
-    let symbol = args.name()?.unwrap_or_else(|| program.name.clone());
+    // First, since some targets have a name too.
     let section = section(def, &mut args)?;
+    let symbol = args.name()?.unwrap_or_else(|| program.name.clone());
     args.finish(&known(def))?;
 
     let krate = krate::path();
@@ -94,6 +95,7 @@ fn section(def: &ProgramDef, args: &mut Args) -> Result<String> {
         span = map.span();
     }
     if has(def, |prefix| prefix == section) {
+        section.push_str(&target::of(def, args)?);
         return Ok(section);
     }
     let sections: Vec<_> = def.sections.iter().map(|row| row.prefix).collect();
@@ -127,5 +129,6 @@ fn known(def: &ProgramDef) -> String {
             known.push(format!("`map = \"{}\"`", &map[1..]));
         }
     }
+    known.extend(target::known(def));
     known.join(", ")
 }

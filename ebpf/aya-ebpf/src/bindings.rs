@@ -21,6 +21,17 @@ macro_rules! registers {
         pub struct pt_regs {
             unknown: [u8; 0],
         }
+
+        #[cfg(not(any($(bpf_target_arch = $name, all(not(aya_ebpf), target_arch = $name)),*)))]
+        impl crate::programs::registers::Registers for pt_regs {
+            unsafe fn argument(_: *const Self, _: usize) -> Option<u64> {
+                None
+            }
+
+            unsafe fn result(_: *const Self) -> u64 {
+                crate::abort()
+            }
+        }
     };
 }
 

@@ -46,6 +46,7 @@
 
 pub use aya_ebpf_macros as macros;
 
+mod args;
 pub mod bindings;
 pub mod cty;
 mod global;
@@ -54,6 +55,7 @@ pub mod maps;
 mod panic;
 pub mod programs;
 
+pub use args::Argument;
 pub use global::{Global, atomic_add_u64, check_bounds_signed};
 pub use panic::abort;
 pub use programs::EbpfContext;

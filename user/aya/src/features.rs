@@ -35,9 +35,11 @@ pub enum Feature {
     BindMap,
     /// A program's hold on a perf event is a bpf_link, and has a cookie (5.15).
     PerfLink,
+    /// Probes are perf events of a device of their own (4.17).
+    ProbeDevice,
 }
 
-const FEATURES: usize = 7;
+const FEATURES: usize = 8;
 
 const UNKNOWN: u8 = 0;
 const MISSING: u8 = 1;

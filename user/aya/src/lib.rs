@@ -64,6 +64,7 @@ pub mod pin;
 mod pipeline;
 mod privilege;
 pub mod programs;
+mod resolve;
 pub mod sys;
 pub mod util;
 mod verifier;

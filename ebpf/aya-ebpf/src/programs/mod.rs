@@ -5,10 +5,15 @@
 
 use core::ffi::c_void;
 
+pub mod probe;
+pub(crate) mod registers;
+pub mod retprobe;
 pub mod sk_buff;
 pub mod tc;
 pub mod xdp;
 
+pub use probe::ProbeContext;
+pub use retprobe::RetProbeContext;
 pub use sk_buff::SkBuffContext;
 pub use tc::TcContext;
 pub use xdp::XdpContext;

@@ -46,7 +46,7 @@ macro_rules! for_each_program {
                 /// Runs when a kernel function is entered.
                 /// Safe: 0, no event is recorded.
                 kprobe {
-                    since: (4, 1), context: ProbeContext, attach: Kprobe, safe: 0, supported: false,
+                    since: (4, 1), context: ProbeContext, attach: Kprobe, safe: 0, supported: true,
                     sections: [
                         { "kprobe" Hook }
                     ],
@@ -54,7 +54,7 @@ macro_rules! for_each_program {
                 /// Runs when a kernel function returns.
                 /// Safe: 0, no event is recorded.
                 kretprobe {
-                    since: (4, 1), context: RetProbeContext, attach: Kprobe, safe: 0, supported: false,
+                    since: (4, 1), context: RetProbeContext, attach: Kprobe, safe: 0, supported: true,
                     sections: [
                         { "kretprobe" Hook }
                     ],

@@ -1,4 +1,5 @@
 //! Attaching: one mechanism per file.
 
 pub(crate) mod perf;
+pub(crate) mod probe;
 pub(crate) mod xdp;

@@ -18,7 +18,7 @@ pub(super) fn probe(feature: Feature) -> Result<(), Error> {
         Feature::Btf => load(|_| ()),
         Feature::FuncInfo => load(|btf| function(btf, FuncLinkage::STATIC)),
         // Only programs, and what they attach to, could tell; attaching and loading do.
-        Feature::XdpLink | Feature::BindMap | Feature::PerfLink => Ok(()),
+        Feature::XdpLink | Feature::BindMap | Feature::PerfLink | Feature::ProbeDevice => Ok(()),
     }
 }
 

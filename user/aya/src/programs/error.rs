@@ -9,7 +9,7 @@ use crate::{
     links::LinkError,
     maps::MapError,
     pin::PinError,
-    programs::xdp::XdpError,
+    programs::{kprobe::KProbeError, xdp::XdpError},
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,
 };
@@ -70,6 +70,8 @@ pub enum ProgramError {
     Pin(PinError),
     /// Attaching to a network interface.
     XdpError(XdpError),
+    /// Attaching to a function of the kernel.
+    KProbeError(KProbeError),
     /// Netlink refused.
     NetlinkError(NetlinkError),
     /// Type information.
@@ -147,6 +149,7 @@ impl fmt::Display for ProgramError {
             Self::Link(error) => error.fmt(f),
             Self::Pin(error) => error.fmt(f),
             Self::XdpError(error) => error.fmt(f),
+            Self::KProbeError(error) => error.fmt(f),
             Self::NetlinkError(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
             Self::EventRefused {
@@ -194,6 +197,7 @@ impl Error for ProgramError {
             Self::Link(error) => error.source(),
             Self::Pin(error) => error.source(),
             Self::XdpError(error) => error.source(),
+            Self::KProbeError(error) => error.source(),
             Self::NetlinkError(error) => error.source(),
             Self::Btf(error) => error.source(),
             Self::IOError(error) => error.source(),
@@ -217,6 +221,7 @@ from! {
     Link(LinkError),
     Pin(PinError),
     XdpError(XdpError),
+    KProbeError(KProbeError),
     NetlinkError(NetlinkError),
     Btf(BtfError),
     IOError(io::Error),

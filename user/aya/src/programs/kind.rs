@@ -74,6 +74,8 @@ pub struct TypedProgram<K: Kind> {
     name: Cow<'static, str>,
     /// Absent for programs that were opened, not read from an object: those are always loaded.
     source: Option<Box<Source>>,
+    /// The program's row, where its section or whoever opened it says so.
+    def: Option<&'static ProgramDef>,
     state: State,
     pub(crate) links: Links<K>,
 }
@@ -85,6 +87,7 @@ impl<K: Kind> TypedProgram<K> {
     pub(crate) fn from_source(name: String, source: Source) -> Self {
         Self {
             name: name.into(),
+            def: Some(source.spec().def),
             source: Some(Box::new(source)),
             state: State::Unloaded,
             links: Links::default(),
@@ -95,6 +98,7 @@ impl<K: Kind> TypedProgram<K> {
         Self {
             name,
             source: None,
+            def: None,
             state: State::Loaded { fd, pin: None },
             links: Links::default(),
         }
@@ -122,6 +126,17 @@ impl<K: Kind> TypedProgram<K> {
             return Err(ProgramError::UnexpectedProgramType);
         }
         Ok(Self::from_fd(name, info.fd()?))
+    }
+
+    /// The program as one of this row, which the kernel does not tell.
+    pub(crate) fn of_row(mut self, def: &'static ProgramDef) -> Self {
+        self.def = Some(def);
+        self
+    }
+
+    /// The program's row in the table, where it is known.
+    pub(crate) const fn def(&self) -> Option<&'static ProgramDef> {
+        self.def
     }
 
     /// The name of the program: that of its function.

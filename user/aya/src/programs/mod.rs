@@ -27,8 +27,10 @@ use aya_uapi::ProgType;
 mod error;
 pub(crate) mod info;
 mod kind;
+pub mod kprobe;
 pub(crate) mod load;
 pub(crate) mod log_texts;
+mod probe;
 mod program_type;
 mod test_run;
 pub mod xdp;
@@ -39,6 +41,8 @@ pub use self::{
     error::ProgramError,
     info::{ProgramInfo, loaded_links, loaded_programs},
     kind::{Kind, LoadsAlone, OpensAlone, TypedProgram},
+    kprobe::KProbeError,
+    probe::ProbeKind,
     program_type::{LsmAttachType, ProgramType},
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
     xdp::{XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
