@@ -13,6 +13,7 @@ mod link;
 mod order;
 mod parse;
 mod shim;
+mod similar;
 pub mod spec;
 
 pub use configure::{Config, Configured, Global};
@@ -20,4 +21,5 @@ pub use error::Error;
 pub use link::{LinkedFunction, LinkedObject, LinkedProgram};
 pub use object::Endianness;
 pub use shim::add_shim_type;
+pub use similar::similar;
 pub use spec::ObjectSpec;

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | `types` | the types and the string table |
 //! | `read`, `write` | bytes to types and back |
+//! | `image` | the section in an ELF file |
 //! | `ext` | `.BTF.ext`: function, line and CO-RE records |
 //! | `query` | sizes, names, skipping modifiers |
 //! | `gc` | keep only what is reachable |
@@ -18,6 +19,7 @@
 mod error;
 mod ext;
 mod gc;
+mod image;
 mod query;
 mod read;
 mod sanitize;
@@ -28,6 +30,7 @@ pub(crate) use read::usize_of;
 
 pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, FuncInfo, LineInfo, SectionRecords};
+pub use image::section;
 pub use sanitize::BtfFeatures;
 pub use types::{
     Array, Btf, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Member, Name, Param,

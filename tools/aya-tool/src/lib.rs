@@ -1,0 +1,90 @@
+//! Rust bindings to the kernel's types, from its BTF. Neither bpftool nor bindgen is needed.
+//!
+//! The command `aya-tool generate task_struct dentry > vmlinux.rs` is [`generate`] with a file name.
+//! The module that comes out is meant for an eBPF program:
+//!
+//! ```text
+//! #[allow(clippy::all, dead_code, non_camel_case_types, non_snake_case, non_upper_case_globals)]
+//! #[rustfmt::skip]
+//! mod vmlinux;
+//! use vmlinux::task_struct;
+//! ```
+//!
+//! A build script can make it anew for each build, from the running kernel or from a file that is kept
+//! with the project:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let text = aya_tool::generate(aya_tool::KERNEL_BTF, &["task_struct"])?;
+//! let directory = std::env::var("OUT_DIR")?;
+//! std::fs::write(format!("{directory}/vmlinux.rs"), text)?;
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod bindings;
+mod error;
+
+use std::{fs, path::Path};
+
+use aya_obj::btf::{self, Btf};
+
+pub use bindings::from_btf;
+pub use error::Error;
+
+/// The running kernel's types (since kernel 5.4, with `CONFIG_DEBUG_INFO_BTF`).
+pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Rust declarations of the types with these names, and of all that they reach, also through
+/// pointers.
+///
+/// `file` is a file in BTF format, such as [`KERNEL_BTF`], or an ELF file with a section `.BTF`: a
+/// kernel's image, an eBPF object. A name is that of a `struct`, `union` or `enum`, or else of a
+/// `typedef`.
+///
+/// The text needs nothing but `core`, in edition 2021 or later. Each struct is laid out as in the
+/// kernel, which the text asserts when it is compiled.
+///
+/// | C | Rust |
+/// | --- | --- |
+/// | `struct`, `union` | the same, `Clone` and `Copy` |
+/// | one without a name, in `x` | `x__bindgen_ty_1`, …; a member without a name is `__bindgen_anon_1`, … |
+/// | bit fields | `_bitfield_1`, …, with methods `name()`, `set_name(value)` and `new_bitfield_1(values…)` |
+/// | `enum x { A }` | `type x = u32; const A: x = 0` |
+/// | pointer to a function | `Option<unsafe extern "C" fn(…)>` |
+/// | `T name[]` | `__IncompleteArrayField<T>`, with `as_ptr()` and `as_slice(len)` |
+/// | a type that is only declared | a struct without fields that can be named |
+/// | a name that is a word of Rust's | with `_` behind it: `type_`, `in_` |
+/// | a second type of the same name | with `___2` behind it |
+///
+/// The same file gives the same text.
+///
+/// # Errors
+///
+/// When the file cannot be read or has no types, and as [`from_btf`].
+pub fn generate(file: impl AsRef<Path>, names: &[impl AsRef<str>]) -> Result<String, Error> {
+    if names.is_empty() {
+        return Err(Error::NoNames);
+    }
+    let path = file.as_ref();
+    let data = fs::read(path).map_err(|error| Error::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
+    let section = btf::section(&data).ok_or_else(|| Error::NoTypes {
+        path: path.to_owned(),
+    })?;
+    let types = Btf::parse(section).map_err(|error| Error::Malformed {
+        path: Some(path.to_owned()),
+        error,
+    })?;
+    drop(data);
+    from_btf(&types, names).map_err(|error| match error {
+        Error::Malformed { error, .. } => Error::Malformed {
+            path: Some(path.to_owned()),
+            error,
+        },
+        other => other,
+    })
+}
