@@ -58,6 +58,12 @@ const COMMANDS: &[Command] = &[
         run: demo::run,
     },
     Command {
+        name: "documents",
+        usage: "[FILTER]",
+        about: "run the programs that documents about Aya print in a guest; `test` does it too",
+        run: test::documents,
+    },
+    Command {
         name: "fuzz",
         usage: "[SECONDS]",
         about: "feed broken objects to aya-obj (default: 60 seconds)",

@@ -5,7 +5,7 @@ mod tally;
 
 use std::{
     io::Read as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -22,8 +22,15 @@ use crate::{
 /// The kernel that a developer's machine tests on.
 pub(crate) const DEFAULT_KERNEL: &str = "6.12";
 
+/// Tells tests which compiler modes to test.
+const MODES_VARIABLE: &str = "AYA_TEST_MODES";
+const MODES: &str = "donor,native";
+
 /// Tells tests the folder that holds `SERIES/btf` for each kernel under test.
 const KERNELS_VARIABLE: &str = "AYA_TEST_KERNELS";
+
+/// Builds and runs the programs of documents about Aya, which are held to [`DEFAULT_KERNEL`].
+const ACCEPTANCE: &str = "aya-acceptance";
 
 /// The packages whose tests need a kernel.
 const INTEGRATION: &[&str] = &["aya-netlab", "aya-tests"];
@@ -67,16 +74,48 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     }
     if !kernels.is_empty() {
         println!("xtask: building the tests for guests");
-        let suite = Suite::build(filter.as_deref())?;
+        let suite = Suite::integration(filter.as_deref())?;
         for kernel in &kernels {
             let counts = suite.run(kernel);
             results.push((format!("kernel {}", kernel.release), counts));
         }
     }
+    let documents = kernels
+        .iter()
+        .find(|kernel| kernel.series == DEFAULT_KERNEL);
+    if let Some(kernel) = documents {
+        results.extend(run_documents(kernel, filter.as_deref())?);
+    }
+    verdict(&results)
+}
 
+/// `cargo xtask documents`: only the documents' programs.
+pub(crate) fn documents(mut args: Args) -> Result<()> {
+    let filter = args.take_word();
+    args.finish()?;
+    setup::native_toolchain()?;
+    let kernel = Kernel::get(DEFAULT_KERNEL)?;
+    kernel.btf()?;
+    let results: Vec<_> = run_documents(&kernel, filter.as_deref())?
+        .into_iter()
+        .collect();
+    verdict(&results)
+}
+
+fn run_documents(kernel: &Kernel, filter: Option<&str>) -> Result<Option<(String, Counts)>> {
+    println!("xtask: building the programs that documents about Aya print");
+    let suite = Suite::documents(filter)?;
+    if suite.is_none() {
+        println!("xtask: they are not on this machine (AYA_SEEDS)");
+    }
+    Ok(suite.map(|suite| ("documents' programs".to_owned(), suite.run(kernel))))
+}
+
+/// Prints the counts and their sum, and judges them.
+fn verdict(results: &[(String, Counts)]) -> Result<()> {
     println!();
     let mut total = Counts::default();
-    for (name, counts) in &results {
+    for (name, counts) in results {
         println!("{name}: {counts}");
         total += *counts;
     }
@@ -96,7 +135,7 @@ fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
     let mut cargo = process::cargo();
     cargo
         .args(["test", "--workspace", "--no-fail-fast"])
-        .env("AYA_TEST_MODES", "donor,native")
+        .env(MODES_VARIABLE, MODES)
         .env(KERNELS_VARIABLE, vm::kernel::kernels_dir());
     if host {
         // They follow by themselves, held to what this machine's kernel can do.
@@ -162,15 +201,11 @@ struct Executable {
     file: PathBuf,
 }
 
-/// Builds the integration tests for guests.
-fn executables() -> Result<Vec<Executable>> {
+/// Builds tests for guests.
+fn executables(which: impl IntoIterator<Item = &'static str>) -> Result<Vec<Executable>> {
     let mut cargo = guest::cargo("test");
-    cargo.args([
-        "--no-run",
-        "--tests",
-        "--message-format=json-render-diagnostics",
-    ]);
-    cargo.args(integration()).stderr(Stdio::inherit());
+    cargo.args(["--no-run", "--message-format=json-render-diagnostics"]);
+    cargo.args(which).stderr(Stdio::inherit());
     let messages = cargo.output().context("cargo test --no-run")?;
     if !messages.status.success() {
         return Err(Error::new("the tests for guests do not build"));
@@ -178,7 +213,6 @@ fn executables() -> Result<Vec<Executable>> {
     let messages = String::from_utf8_lossy(&messages.stdout);
     let executables: Vec<_> = messages
         .lines()
-        .filter(|message| message.contains("\"test\":true"))
         .filter_map(|message| {
             // Paths here come from cargo and hold no quotes.
             let file = PathBuf::from(
@@ -188,6 +222,8 @@ fn executables() -> Result<Vec<Executable>> {
                     .split_once('"')?
                     .0,
             );
+            // Ordinary executables are one folder up.
+            file.parent()?.ends_with("deps").then_some(())?;
             let stem = file.file_stem()?.to_str()?;
             let name = stem
                 .rsplit_once('-')
@@ -203,7 +239,7 @@ fn executables() -> Result<Vec<Executable>> {
     }
 }
 
-/// What guests run, the same on every kernel: the integration tests, and the demo.
+/// Tests for one boot of a guest.
 struct Suite {
     /// A name for each command.
     names: Vec<String>,
@@ -213,30 +249,62 @@ struct Suite {
 const DEMO: &str = "demo";
 
 impl Suite {
-    fn build(filter: Option<&str>) -> Result<Self> {
-        let mut names = Vec::new();
-        let mut spec = Spec {
-            limit: LIMIT,
-            ..Spec::default()
+    fn new(executables: Vec<Executable>, filter: Option<&str>) -> Self {
+        let mut suite = Self {
+            names: Vec::new(),
+            spec: Spec {
+                limit: LIMIT,
+                ..Spec::default()
+            },
         };
-        for (number, Executable { name, file }) in executables()?.into_iter().enumerate() {
+        for (number, Executable { name, file }) in executables.into_iter().enumerate() {
             // Packages may have tests of the same name.
             let path = format!("tests/{number}-{name}");
             // One test at a time: some count what the whole kernel holds.
             let words = [format!("/{path}"), "--test-threads=1".to_owned()];
             let words = words.into_iter().chain(filter.map(str::to_owned)).collect();
-            spec.files.push(GuestFile { path, source: file });
-            spec.commands.push(GuestCommand {
+            suite.spec.files.push(GuestFile { path, source: file });
+            suite.spec.commands.push(GuestCommand {
                 words,
                 ..GuestCommand::default()
             });
-            names.push(name);
+            suite.names.push(name);
         }
+        suite
+    }
+
+    /// What runs on every kernel: the integration tests, and the demo.
+    fn integration(filter: Option<&str>) -> Result<Self> {
+        let tests = ["--tests"].into_iter().chain(integration());
+        let mut suite = Self::new(executables(tests)?, filter);
         if filter.is_none_or(|filter| DEMO.contains(filter)) {
-            spec.add_demo()?;
-            names.push(DEMO.to_owned());
+            suite.spec.add_demo()?;
+            suite.names.push(DEMO.to_owned());
         }
-        Ok(Self { names, spec })
+        Ok(suite)
+    }
+
+    /// The programs of documents about Aya, in all variants; `None` where this machine lacks them.
+    fn documents(filter: Option<&str>) -> Result<Option<Self>> {
+        let folder = process::output(
+            process::cargo()
+                .args(["run", "--quiet", "--package", ACCEPTANCE, "--"])
+                .arg(process::target_dir().join("tmp"))
+                .env(MODES_VARIABLE, MODES)
+                .env(KERNELS_VARIABLE, vm::kernel::kernels_dir()),
+        )?;
+        if folder.is_empty() {
+            return Ok(None);
+        }
+        let tests = ["--package", ACCEPTANCE, "--test", "behaviour"];
+        let mut suite = Self::new(executables(tests)?, filter);
+        suite.spec.add_folder("seeds", Path::new(folder.trim()))?;
+        for command in &mut suite.spec.commands {
+            command
+                .environment
+                .push("AYA_SEED_BINARIES=/seeds".to_owned());
+        }
+        Ok(Some(suite))
     }
 
     /// All of it on one kernel; what goes wrong with the guest is a failure among others.

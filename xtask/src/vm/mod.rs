@@ -72,6 +72,21 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// Adds the files below a folder, under a path in the guest.
+    pub(crate) fn add_folder(&mut self, path: &str, folder: &Path) -> Result<()> {
+        for entry in fs::read_dir(folder).context(folder.display())? {
+            let source = entry.context(folder.display())?.path();
+            let name = source.file_name().unwrap_or_default().to_string_lossy();
+            let path = format!("{path}/{name}");
+            if source.is_dir() {
+                self.add_folder(&path, &source)?;
+            } else {
+                self.files.push(GuestFile { path, source });
+            }
+        }
+        Ok(())
+    }
+
     /// Boots a kernel and runs the commands one after the other; returns each one's exit code.
     ///
     /// # Errors
