@@ -13,7 +13,10 @@
 //! | `name = "…"` | all | the program's or map's name, if not the item's |
 //! | `frags` | `xdp` | accepts packets in several fragments (Linux 5.18) |
 //! | `map = "cpumap"`, `map = "devmap"` | `xdp` | runs from an entry of such a map (Linux 5.9, 5.8) |
-//! | `sleepable` | tracing programs | may sleep |
+//! | `function = "…"` | `fentry`, `fexit`, `btf_tracepoint` | the kernel function, or tracepoint |
+//! | `tracepoint = "…"` | `raw_tracepoint` | the tracepoint, without its category |
+//! | `hook = "…"` | `lsm`, `lsm_cgroup` | the hook, as `lsm_hook_defs.h` calls it |
+//! | `sleepable` | `fentry`, `fexit`, `lsm` | may sleep (Linux 5.10) |
 //!
 //! | file | stage |
 //! | --- | --- |

@@ -46,8 +46,8 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
         #krate::programs::context::<#krate::programs::#context, #given>(ctx)
     );
     // At the written return type, for the same reason.
-    let check = quote_spanned!(output.span()=>
-        #krate::programs::returns::<#krate::programs::#context, #output>();
+    let returned = quote_spanned!(output.span()=>
+        #krate::programs::returned::<#krate::programs::#context, #output>(value)
     );
     let call = quote!(__aya_program(ctx));
     let call = match unsafety {
@@ -66,10 +66,10 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
             #[unsafe(no_mangle)]
             #[unsafe(link_section = #section)]
             extern "C" fn #symbol(ctx: *mut ::core::ffi::c_void) -> #output {
-                #check
                 // SAFETY: the kernel calls programs of this type with this context.
                 let ctx = unsafe { #argument };
-                #call
+                let value = #call;
+                #returned
             }
         };
     })

@@ -1,6 +1,9 @@
 //! What a program is for, as the end of its section's name: `kprobe/tcp_connect+16`.
 
-use aya_uapi::programs::{ProgramDef, Via};
+use aya_uapi::{
+    ProgType,
+    programs::{ProgramDef, Via},
+};
 use syn::{Error, LitStr, Result};
 
 use crate::args::Args;
@@ -10,9 +13,12 @@ type Part = (&'static str, &'static str);
 
 /// What the target of a row consists of. A part that is given needs those before it.
 const fn parts(def: &ProgramDef) -> &'static [Part] {
-    match def.attach {
-        Via::Kprobe => &[("function", "/"), (OFFSET, "+")],
-        Via::Uprobe => &[("path", "/"), ("function", ":"), (OFFSET, "+")],
+    match (def.attach, def.prog_type) {
+        (Via::Kprobe, _) => &[("function", "/"), (OFFSET, "+")],
+        (Via::Uprobe, _) => &[("path", "/"), ("function", ":"), (OFFSET, "+")],
+        (Via::RawTracepoint, _) => &[("tracepoint", "/")],
+        (_, ProgType::LSM) => &[("hook", "/")],
+        (Via::Tracing, _) => &[("function", "/")],
         _ => &[],
     }
 }

@@ -29,6 +29,10 @@ impl<'a> Bytes<'a> {
         self.at
     }
 
+    pub(crate) fn endian(&self) -> Endianness {
+        self.endian
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.at >= self.data.len()
     }

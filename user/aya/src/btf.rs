@@ -6,9 +6,11 @@ use std::{
     error::Error,
     fmt, fs, io,
     path::{Path, PathBuf},
+    sync::OnceLock,
 };
 
 pub use aya_obj::Endianness;
+use aya_obj::btf::RawBtf;
 use object::read::{Object as _, ObjectSection as _, elf::ElfFile64};
 
 /// The byte order of this machine.
@@ -41,7 +43,11 @@ fn images(release: &str) -> [String; 7] {
 /// # Ok::<(), aya::BtfError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Btf(aya_obj::btf::Btf);
+pub struct Btf {
+    raw: RawBtf<'static>,
+    /// Made when somebody needs more than a few of the types: that takes ten times as long.
+    types: OnceLock<aya_obj::btf::Btf>,
+}
 
 impl Btf {
     /// The running kernel's types, from `/sys/kernel/btf/vmlinux` (since kernel 5.4, with
@@ -80,11 +86,12 @@ impl Btf {
             error,
         })?;
         let types = if data.starts_with(b"\x7fELF") {
-            btf_section(&data).ok_or_else(|| BtfError::NoTypes {
+            let section = btf_section(&data).ok_or_else(|| BtfError::NoTypes {
                 path: path.to_owned(),
-            })?
+            })?;
+            section.to_owned()
         } else {
-            &data
+            data
         };
         Self::read(types).map_err(|error| match error {
             BtfError::Malformed { error, .. } => BtfError::Malformed {
@@ -111,21 +118,37 @@ impl Btf {
     ///
     /// When the data is not BTF.
     pub fn parse(data: &[u8], _endianness: Endianness) -> Result<Self, BtfError> {
-        Self::read(data)
+        Self::read(data.to_owned())
     }
 
-    fn read(data: &[u8]) -> Result<Self, BtfError> {
-        match aya_obj::btf::Btf::parse(data) {
-            Ok(types) => Ok(Self(types)),
-            Err(error) => Err(BtfError::Malformed { path: None, error }),
-        }
+    fn read(data: Vec<u8>) -> Result<Self, BtfError> {
+        let raw = RawBtf::parse(data).map_err(malformed)?;
+        let types = OnceLock::new();
+        Ok(Self { raw, types })
     }
 
-    /// The types as the stages of the loader see them.
+    /// The types as bytes, to find a few of them.
+    pub(crate) const fn raw(&self) -> &RawBtf<'static> {
+        &self.raw
+    }
+
+    /// The types as the stages of the loader see them, all of them read when first asked for.
+    ///
+    /// # Errors
+    ///
+    /// When the data is not BTF.
     #[doc(hidden)]
-    pub fn types(&self) -> &aya_obj::btf::Btf {
-        &self.0
+    pub fn types(&self) -> Result<&aya_obj::btf::Btf, BtfError> {
+        if let Some(types) = self.types.get() {
+            return Ok(types);
+        }
+        let types = aya_obj::btf::Btf::parse(self.raw.data()).map_err(malformed)?;
+        Ok(self.types.get_or_init(|| types))
     }
+}
+
+fn malformed(error: aya_obj::btf::BtfError) -> BtfError {
+    BtfError::Malformed { path: None, error }
 }
 
 /// The section `.BTF` of an ELF file, of whatever machine.

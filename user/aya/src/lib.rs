@@ -75,7 +75,10 @@ pub use self::{
     error::EbpfError,
     loader::{EbpfLoader, GlobalData},
     maps::Pod,
-    programs::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
+    programs::{
+        RawTracePointRunOptions, RawTracePointTestRunResult, TestRun, TestRunAttrs, TestRunOptions,
+        TestRunResult,
+    },
     verifier::{VerifierLog, VerifierLogLevel},
 };
 pub use aya_obj::spec::PinningType;

@@ -14,6 +14,9 @@ pub(crate) const INTERFACE: &str = "CAP_NET_ADMIN";
 /// What opening a perf event, and running a program at it, needs.
 pub(crate) const PERF_EVENT: &str = "CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.8)";
 
+/// What attaching to functions and tracepoints of the kernel needs.
+pub(crate) const TRACING: &str = "CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.8)";
+
 /// What loading a program that is attached like this needs, by the rules of bpf(2) for
 /// `BPF_PROG_LOAD`.
 pub(crate) const fn program(prog_type: ProgType) -> &'static str {
@@ -29,7 +32,7 @@ pub(crate) const fn program(prog_type: ProgType) -> &'static str {
         | ProgType::TRACING
         | ProgType::LSM
         | ProgType::STRUCT_OPS
-        | ProgType::EXT => "CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.8)",
+        | ProgType::EXT => TRACING,
         _ => "CAP_BPF and CAP_NET_ADMIN (CAP_SYS_ADMIN before kernel 5.8)",
     }
 }

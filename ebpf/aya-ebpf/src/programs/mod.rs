@@ -5,17 +5,28 @@
 
 use core::ffi::c_void;
 
+pub mod fentry;
+pub mod fexit;
+pub mod lsm;
 pub mod probe;
+pub mod raw_tracepoint;
 pub(crate) mod registers;
 pub mod retprobe;
 pub mod sk_buff;
 pub mod tc;
+pub mod tp_btf;
+mod tracing;
 pub mod xdp;
 
+pub use fentry::FEntryContext;
+pub use fexit::FExitContext;
+pub use lsm::LsmContext;
 pub use probe::ProbeContext;
+pub use raw_tracepoint::RawTracePointContext;
 pub use retprobe::RetProbeContext;
 pub use sk_buff::SkBuffContext;
 pub use tc::TcContext;
+pub use tp_btf::BtfTracePointContext;
 pub use xdp::XdpContext;
 
 use crate::helpers;
@@ -108,8 +119,18 @@ pub unsafe fn context<C, Given: ContextOf<C>>(ctx: *mut c_void) -> Given {
     message = "a program with a `{C}` cannot return `{Self}`",
     label = "the kernel expects another type here"
 )]
-pub trait ProgramReturn<C> {}
+pub trait ProgramReturn<C>: Sized {
+    /// What the kernel gets: the value, unless the kernel takes one alone.
+    #[inline(always)]
+    fn for_kernel(self) -> Self {
+        self
+    }
+}
 
-/// Checked in the code that the attribute macros emit.
+/// What a program hands to the kernel of what the author's function returned. In the code that the
+/// attribute macros emit.
 #[doc(hidden)]
-pub const fn returns<C: ProgramContext, R: ProgramReturn<C>>() {}
+#[inline(always)]
+pub fn returned<C: ProgramContext, R: ProgramReturn<C>>(value: R) -> R {
+    value.for_kernel()
+}

@@ -9,6 +9,7 @@
 //! | `types` | the types and the string table |
 //! | `read`, `write` | bytes to types and back |
 //! | `image` | the section in an ELF file |
+//! | `raw` | finding a few types among very many, without reading all |
 //! | `ext` | `.BTF.ext`: function, line and CO-RE records |
 //! | `query` | sizes, names, skipping modifiers |
 //! | `gc` | keep only what is reachable |
@@ -21,6 +22,7 @@ mod ext;
 mod gc;
 mod image;
 mod query;
+mod raw;
 mod read;
 mod sanitize;
 mod types;
@@ -31,6 +33,7 @@ pub(crate) use read::usize_of;
 pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, FuncInfo, LineInfo, SectionRecords};
 pub use image::section;
+pub use raw::RawBtf;
 pub use sanitize::BtfFeatures;
 pub use types::{
     Array, Btf, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Member, Name, Param,

@@ -1,6 +1,7 @@
 //! Bytes to types.
 
 use alloc::{string::String, vec::Vec};
+use core::ops::Range;
 
 use aya_uapi::bindings::*;
 use object::Endianness;
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::bytes::Bytes;
 
-const SECTION: &str = ".BTF";
+pub(super) const SECTION: &str = ".BTF";
 
 /// The magic number `BTF_MAGIC`, which also tells the byte order.
 pub(super) const MAGIC: u16 = 0xeb9f;
@@ -46,6 +47,43 @@ pub(super) fn open<'a>(
     Ok((header, body))
 }
 
+/// Where the parts of a section are.
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    pub(super) endian: Endianness,
+    /// The types.
+    pub(super) table: Range<usize>,
+    /// The strings.
+    pub(super) strings: Range<usize>,
+}
+
+/// Finds the parts of a section by its header; both are inside of the data.
+pub(super) fn parts(data: &[u8]) -> Result<Parts, BtfError> {
+    let truncated = BtfError::truncated(SECTION);
+    let (mut header, mut body) = open(data, SECTION)?;
+    let endian = body.endian();
+    let whole = body.clone();
+    let begin = data.len().saturating_sub(body.rest().len());
+    let mut part = || -> Result<Range<usize>, BtfError> {
+        let offset = usize_of(header.u32().map_err(truncated)?);
+        let len = usize_of(header.u32().map_err(truncated)?);
+        whole.part(offset, len).map_err(truncated)?;
+        let begin = begin.saturating_add(offset);
+        Ok(begin..begin.saturating_add(len))
+    };
+    let (table, strings) = (part()?, part()?);
+    Ok(Parts {
+        endian,
+        table,
+        strings,
+    })
+}
+
+/// The kind (`BTF_KIND_*`) in the second word of a type.
+pub(super) const fn kind_of(info: u32) -> u32 {
+    (info >> 24) & 0x1f
+}
+
 /// A 32-bit number as a size; every host has 32 bits at least.
 pub(crate) fn usize_of(value: u32) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
@@ -60,15 +98,10 @@ impl Btf {
     /// When the data does not follow the format: every name and every type number in the result is
     /// valid.
     pub fn parse(data: &[u8]) -> Result<Self, BtfError> {
-        let truncated = BtfError::truncated(SECTION);
-        let (mut header, body) = open(data, SECTION)?;
-        let mut part = || -> Result<Bytes<'_>, BtfError> {
-            let offset = usize_of(header.u32().map_err(truncated)?);
-            let len = usize_of(header.u32().map_err(truncated)?);
-            body.part(offset, len).map_err(truncated)
-        };
-        let mut table = part()?;
-        let strings = read_strings(&mut part()?)?;
+        let parts = parts(data)?;
+        let part = |range| Bytes::new(data.get(range).unwrap_or_default(), parts.endian);
+        let mut table = part(parts.table);
+        let strings = read_strings(&mut part(parts.strings))?;
         let mut names = Names::new(
             &strings,
             data.len().saturating_mul(8).saturating_add(1 << 16),
@@ -139,7 +172,7 @@ fn read_type(table: &mut Bytes<'_>, names: &mut Names<'_>, id: TypeId) -> Result
     let count = usize_of(info & 0xffff);
     let flag = info >> 31 != 0;
 
-    let kind = match (info >> 24) & 0x1f {
+    let kind = match kind_of(info) {
         BTF_KIND_INT => {
             // From the highest byte down: encoding (its low half), offset, unused, number of bits.
             let [encoding, offset, _, bits] = word()?.to_be_bytes();

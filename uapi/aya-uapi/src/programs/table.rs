@@ -414,7 +414,7 @@ macro_rules! for_each_program {
                 /// Runs at a tracepoint of the kernel, on the arguments as its caller passed them.
                 /// Safe: 0, which the kernel ignores.
                 raw_tracepoint {
-                    since: (4, 17), context: RawTracePointContext, attach: RawTracepoint, safe: 0, supported: false,
+                    since: (4, 17), context: RawTracePointContext, attach: RawTracepoint, safe: 0, supported: true,
                     sections: [
                         { "raw_tracepoint" Hook }
                         { "raw_tp" Hook }
@@ -467,7 +467,7 @@ macro_rules! for_each_program {
                 /// Runs at a tracepoint of the kernel, on arguments with types from BTF.
                 /// Safe: 0, the only value the verifier allows.
                 btf_tracepoint {
-                    since: (5, 5), context: BtfTracePointContext, attach: Tracing, safe: 0, supported: false,
+                    since: (5, 5), context: BtfTracePointContext, attach: Tracing, safe: 0, supported: true,
                     sections: [
                         { "tp_btf" Hook, attach_type: TRACE_RAW_TP }
                     ],
@@ -477,7 +477,7 @@ macro_rules! for_each_program {
                 /// Runs when a kernel function, or one of another BPF program, is entered.
                 /// Safe: 0, the only value the verifier allows.
                 fentry {
-                    since: (5, 5), context: FEntryContext, attach: Tracing, safe: 0, supported: false,
+                    since: (5, 5), context: FEntryContext, attach: Tracing, safe: 0, supported: true,
                     sections: [
                         { "fentry" Hook, attach_type: TRACE_FENTRY }
                         { "fentry.s" Hook, attach_type: TRACE_FENTRY, flags: BPF_F_SLEEPABLE, since: (5, 10) }
@@ -488,7 +488,7 @@ macro_rules! for_each_program {
                 /// Runs when a kernel function, or one of another BPF program, returns.
                 /// Safe: 0, the only value the verifier allows.
                 fexit {
-                    since: (5, 5), context: FExitContext, attach: Tracing, safe: 0, supported: false,
+                    since: (5, 5), context: FExitContext, attach: Tracing, safe: 0, supported: true,
                     sections: [
                         { "fexit" Hook, attach_type: TRACE_FEXIT }
                         { "fexit.s" Hook, attach_type: TRACE_FEXIT, flags: BPF_F_SLEEPABLE, since: (5, 10) }
@@ -582,7 +582,7 @@ macro_rules! for_each_program {
                 /// Runs at a security hook of the kernel; 0 allows, a negative error number denies.
                 /// Safe: -1 (`EPERM`), what the hook guards is denied.
                 lsm {
-                    since: (5, 7), context: LsmContext, attach: Tracing, safe: -1, supported: false,
+                    since: (5, 7), context: LsmContext, attach: Tracing, safe: -1, supported: true,
                     sections: [
                         { "lsm" Hook, attach_type: LSM_MAC }
                         { "lsm.s" Hook, attach_type: LSM_MAC, flags: BPF_F_SLEEPABLE, since: (5, 10) }

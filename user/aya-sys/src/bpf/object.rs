@@ -170,6 +170,26 @@ plain_info! {
     link_info -> bpf_link_info
 }
 
+/// The name of BTF that describes the kernel (`vmlinux`) or a module of it; `None` of a program's.
+/// Since kernel 5.11.
+pub fn kernel_btf_name(fd: BorrowedFd<'_>) -> Result<Option<Vec<u8>>> {
+    // The kernel's limit for names of modules is below.
+    let mut name = vec![0u8; 64];
+    let mut with_name = bpf_btf_info {
+        name_len: length(Cmd::OBJ_GET_INFO_BY_FD, &name)?,
+        name: address_mut(&mut name),
+        ..bpf_btf_info::ZEROED
+    };
+    // SAFETY: `name` has the length said.
+    unsafe { info(fd, &mut with_name) }?;
+    if with_name.kernel_btf == 0 {
+        return Ok(None);
+    }
+    // The kernel tells the length without the zero byte behind it.
+    name.truncate(with_name.name_len as usize);
+    Ok(Some(name))
+}
+
 /// The ids of the maps that a program uses. Since kernel 4.15.
 pub fn prog_map_ids(fd: BorrowedFd<'_>) -> Result<Vec<u32>> {
     let count = prog_info(fd)?.nr_map_ids as usize;

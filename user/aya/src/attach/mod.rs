@@ -2,4 +2,5 @@
 
 pub(crate) mod perf;
 pub(crate) mod probe;
+pub(crate) mod tracing;
 pub(crate) mod xdp;

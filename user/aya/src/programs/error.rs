@@ -9,7 +9,7 @@ use crate::{
     links::LinkError,
     maps::MapError,
     pin::PinError,
-    programs::{kprobe::KProbeError, xdp::XdpError},
+    programs::{TracingError, kprobe::KProbeError, xdp::XdpError},
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,
 };
@@ -72,6 +72,8 @@ pub enum ProgramError {
     XdpError(XdpError),
     /// Attaching to a function of the kernel.
     KProbeError(KProbeError),
+    /// Loading for, or attaching to, a function or tracepoint of the kernel.
+    Tracing(TracingError),
     /// Netlink refused.
     NetlinkError(NetlinkError),
     /// Type information.
@@ -150,6 +152,7 @@ impl fmt::Display for ProgramError {
             Self::Pin(error) => error.fmt(f),
             Self::XdpError(error) => error.fmt(f),
             Self::KProbeError(error) => error.fmt(f),
+            Self::Tracing(error) => error.fmt(f),
             Self::NetlinkError(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
             Self::EventRefused {
@@ -198,6 +201,7 @@ impl Error for ProgramError {
             Self::Pin(error) => error.source(),
             Self::XdpError(error) => error.source(),
             Self::KProbeError(error) => error.source(),
+            Self::Tracing(error) => error.source(),
             Self::NetlinkError(error) => error.source(),
             Self::Btf(error) => error.source(),
             Self::IOError(error) => error.source(),
@@ -222,6 +226,7 @@ from! {
     Pin(PinError),
     XdpError(XdpError),
     KProbeError(KProbeError),
+    Tracing(TracingError),
     NetlinkError(NetlinkError),
     Btf(BtfError),
     IOError(io::Error),

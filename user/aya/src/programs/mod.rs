@@ -25,14 +25,20 @@ use std::{
 use aya_uapi::ProgType;
 
 mod error;
+pub mod fentry;
+pub mod fexit;
 pub(crate) mod info;
 mod kind;
 pub mod kprobe;
 pub(crate) mod load;
 pub(crate) mod log_texts;
+pub mod lsm;
 mod probe;
 mod program_type;
+pub mod raw_trace_point;
 mod test_run;
+pub mod tp_btf;
+mod tracing;
 pub mod xdp;
 
 #[expect(deprecated, reason = "the older spelling is kept working")]
@@ -44,7 +50,9 @@ pub use self::{
     kprobe::KProbeError,
     probe::ProbeKind,
     program_type::{LsmAttachType, ProgramType},
+    raw_trace_point::{RawTracePointRunOptions, RawTracePointTestRunResult},
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
+    tracing::TracingError,
     xdp::{XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
 };
 pub use crate::links;

@@ -1,7 +1,9 @@
-//! Names to addresses: what the kernel and files say about the functions that probes are put on.
+//! Names to what programs are for: what the kernel and files say about functions, tracepoints and
+//! hooks.
 //!
-//! Everything here reads files only; what is attached with the answers is `attach`'s business.
+//! Everything here reads; what is loaded and attached with the answers is `attach`'s business.
 
 pub(crate) mod kallsyms;
+pub(crate) mod kernel;
 pub(crate) mod similar;
 pub(crate) mod tracefs;

@@ -1,0 +1,30 @@
+//! The context of security modules.
+
+use crate::programs::{ProgramReturn, tracing::arguments_context};
+
+arguments_context! {
+    /// The arguments of a security hook.
+    ///
+    /// They are those of the `LSM_HOOK` in the kernel's `include/linux/lsm_hook_defs.h`, and behind them
+    /// what the programs before this one returned: who denied already should stay denied. Pointers can be
+    /// followed as in a [`FEntryContext`](crate::programs::FEntryContext).
+    ///
+    /// ```
+    /// use aya_ebpf::{macros::lsm, programs::LsmContext};
+    ///
+    /// const EPERM: i32 = 1;
+    ///
+    /// #[lsm(hook = "task_setnice")]
+    /// fn nice(ctx: LsmContext) -> i32 {
+    ///     let (nice, before): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    ///     if before == 0 && nice < 0 { -EPERM } else { before }
+    /// }
+    /// # fn main() {}
+    /// ```
+    ///
+    /// Since Linux 5.7.
+    LsmContext
+}
+
+/// 0 allows; a negative error number denies with it.
+impl ProgramReturn<LsmContext> for i32 {}
