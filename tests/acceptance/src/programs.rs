@@ -46,6 +46,10 @@ pub const PROGRAMS: &[Program] = &[
     program("xdp-drop"),
     program("simple-xdp-program"),
     program("old-myapp"),
+    Program {
+        types: &["sock", "sock_common"],
+        ..program("kprobetcp")
+    },
 ];
 
 /// The one that must not.

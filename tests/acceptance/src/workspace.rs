@@ -204,8 +204,8 @@ impl Workspace {
         let kernel = kernel_types().ok_or_else(|| {
             io::Error::other("no kernel's types on this machine: run `cargo xtask test`")
         })?;
-        let _ = (file, kernel);
-        Ok(())
+        let text = aya_tool::generate(kernel, types).map_err(io::Error::other)?;
+        write(file, &text)
     }
 }
 
@@ -220,7 +220,7 @@ network-types = "0.1"
 
 const USER_DEPENDENCIES: &str = r#"[dependencies]
 anyhow = "1"
-aya = { path = "user/aya" }
+aya = { path = "user/aya", features = ["async_tokio"] }
 aya-log = { path = "log/aya-log" }
 bytes = "1"
 clap = { version = "4", features = ["derive"] }

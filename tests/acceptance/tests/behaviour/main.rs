@@ -1,6 +1,7 @@
 //! The programs that documents about Aya print do on a kernel what their document says: each binary is
 //! run as its reader runs it, the real event is caused, and what it says and does is checked.
 
+mod tracing;
 mod xdp;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{Mutex, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aya_acceptance::{VARIANTS, seeds, skip, variants, workspace};
@@ -18,10 +19,25 @@ use aya_netlab::Running;
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+const QUIET: Duration = Duration::from_millis(200);
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Several programs at a time would see each other's packets and processes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs `check` as [`each_variant`] does, where the kernel has what is at a path.
+fn each_variant_with(
+    path: &str,
+    test: &str,
+    name: &str,
+    check: impl Fn(&Path) -> Result,
+) -> Result {
+    if Path::new(path).exists() {
+        return each_variant(test, name, check);
+    }
+    skip(test, &format!("this kernel has no {path}"));
+    Ok(())
+}
 
 /// Runs `check` with the binary of each variant of a program, by its path.
 fn each_variant(test: &str, name: &str, check: impl Fn(&Path) -> Result) -> Result {
@@ -77,6 +93,10 @@ fn while_running(mut command: Command, act: impl FnOnce(&Running) -> Result) -> 
         return Err(format!("it did not get ready:\n{}", lines.join("\n")).into());
     }
     act(&running)?;
+    // What the kernel has handed over takes a moment through the program.
+    while let Some(line) = running.line(Instant::now() + QUIET)? {
+        lines.push(line);
+    }
     let (status, last) = running.interrupt(ENDS_WITHIN)?;
     lines.extend(last);
     if !status.success() {
