@@ -9,6 +9,7 @@ mod bytes;
 mod configure;
 mod elf;
 mod error;
+mod field;
 mod link;
 mod order;
 mod parse;
@@ -18,6 +19,7 @@ pub mod spec;
 
 pub use configure::{Config, Configured, Global};
 pub use error::Error;
+pub use field::{FieldPlace, FieldShape, FieldSpec};
 pub use link::{LinkedFunction, LinkedObject, LinkedProgram};
 pub use object::Endianness;
 pub use shim::add_shim_type;

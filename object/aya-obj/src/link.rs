@@ -9,6 +9,7 @@ use alloc::{
     collections::{BTreeMap, btree_map::Entry},
     format,
     string::String,
+    sync::Arc,
     vec::Vec,
 };
 
@@ -18,10 +19,10 @@ use aya_uapi::{
 };
 
 use crate::{
-    Configured, Error, ObjectSpec,
+    Configured, Error, FieldSpec, ObjectSpec,
     btf::{Btf, TypeId, usize_of},
     spec::{
-        ExternId, ExternSpec, Function, FunctionKey, GlobalSpec, Instruction, Line, MapId, MapSpec,
+        ExternId, ExternSpec, FieldId, Function, FunctionKey, GlobalSpec, Instruction, Line, MapId, MapSpec,
         ProgramSpec, Reloc, Warning,
     },
 };
@@ -61,8 +62,11 @@ pub struct LinkedObject {
 pub struct LinkedProgram {
     /// The program's name, kind and target.
     pub spec: ProgramSpec,
-    /// The instruction slots. Of relocations only [`Reloc::MapFd`] and [`Reloc::MapValue`] remain.
+    /// The instruction slots. Of relocations only [`Reloc::MapFd`], [`Reloc::MapValue`] and
+    /// [`Reloc::Field`] remain.
     pub insns: Vec<Instruction>,
+    /// Those of the object: [`ObjectSpec::fields`].
+    pub fields: Arc<[FieldSpec]>,
     /// The functions in it by rising instruction; the first is the program's own.
     pub functions: Vec<LinkedFunction>,
     /// The source lines by rising instruction.
@@ -93,9 +97,10 @@ impl Configured {
         let own: usize = spec.functions.values().map(|f| f.insns.len()).sum();
         let limit = total_limit(own);
         let mut total = 0usize;
+        let fields = Arc::from(spec.fields.as_slice());
         let mut programs = Vec::new();
         for program in &spec.programs {
-            let linked = Linker::new(&spec, program)?.link()?;
+            let linked = Linker::new(&spec, program)?.link(Arc::clone(&fields))?;
             // Names are copied as well; 32 bytes of them count as one instruction.
             let names = linked.functions.iter().map(|f| f.name.len() / 32);
             total = names.fold(total, usize::saturating_add);
@@ -196,7 +201,7 @@ impl<'a> Linker<'a> {
         Ok(())
     }
 
-    fn link(self) -> Result<LinkedProgram, Error> {
+    fn link(self, fields: Arc<[FieldSpec]>) -> Result<LinkedProgram, Error> {
         let mut insns: Vec<Instruction> = Vec::new();
         let mut functions = Vec::new();
         let mut lines = Vec::new();
@@ -216,6 +221,7 @@ impl<'a> Linker<'a> {
         Ok(LinkedProgram {
             spec: self.program.clone(),
             insns,
+            fields,
             functions,
             lines,
         })
@@ -235,7 +241,7 @@ impl<'a> Linker<'a> {
         };
         let insn = instruction.insn;
         Ok(match instruction.reloc {
-            None | Some(Reloc::MapFd(_) | Reloc::MapValue { .. }) => instruction,
+            None | Some(Reloc::MapFd(_) | Reloc::MapValue { .. } | Reloc::Field(_)) => instruction,
             Some(Reloc::Call(key)) => {
                 let distance = self.distance(key, here);
                 insn.with_src(BPF_PSEUDO_CALL as u8)
@@ -344,6 +350,16 @@ impl LinkedProgram {
             });
         }
         Ok(insns)
+    }
+
+    /// The fields that the program reads by name: which instruction is to be replaced by
+    /// [`FieldSpec::read`].
+    pub fn fields(&self) -> impl Iterator<Item = (usize, &FieldSpec)> + '_ {
+        let insns = self.insns.iter().enumerate();
+        insns.filter_map(|(at, insn)| match insn.reloc {
+            Some(Reloc::Field(FieldId(index))) => Some((at, self.fields.get(usize_of(index))?)),
+            _ => None,
+        })
     }
 
     /// The maps that the program uses, each as often as it does.

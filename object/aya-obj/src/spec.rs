@@ -11,7 +11,10 @@ use core::fmt;
 use aya_uapi::{AttachType, Insn, MapType, programs::ProgramDef};
 use object::Endianness;
 
-use crate::btf::{Btf, CoreRelo, LineInfo, Name, TypeId};
+use crate::{
+    FieldSpec,
+    btf::{Btf, CoreRelo, LineInfo, Name, TypeId},
+};
 
 /// An eBPF object file as plain data.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ pub struct ObjectSpec {
     pub globals: BTreeMap<String, GlobalSpec>,
     /// What the object expects the kernel to define, [`ExternId`] is the index.
     pub externs: Vec<ExternSpec>,
+    /// The fields of tracepoints' events that programs read by name, [`FieldId`] is the index.
+    pub fields: Vec<FieldSpec>,
     /// The type information.
     pub btf: Option<Btf>,
     /// The bytes of sections that are for user space and not loaded (`.aya.*`), by name.
@@ -134,6 +139,8 @@ pub enum Reloc {
     ExternFunc(ExternId),
     /// A value that depends on the kernel's types: the index into [`Function::core`].
     Core(u32),
+    /// A call that stands for reading a field of a tracepoint's event.
+    Field(FieldId),
 }
 
 /// An index into [`ObjectSpec::maps`].
@@ -143,6 +150,10 @@ pub struct MapId(pub u32);
 /// An index into [`ObjectSpec::externs`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ExternId(pub u32);
+
+/// An index into [`ObjectSpec::fields`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldId(pub u32);
 
 /// The source line of an instruction and of those that follow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,9 @@ use super::{Failure, demangle, panics};
 use crate::error::{Diagnostic, DiagnosticKind, Location};
 use crate::llvm::{Kind, Session, TypeKind, Value};
 
+/// What the loader replaces: a tracepoint's field, read by its name.
+const FIELD: &str = "__aya_field:";
+
 /// Formatting: core's, by the path of the function.
 fn is_formatting(path: &str) -> bool {
     path.contains("core::fmt::") || path.contains("alloc::fmt::")
@@ -114,8 +117,8 @@ fn judge(instruction: Value) -> Option<(DiagnosticKind, String)> {
             if is_formatting(&path) {
                 return Some((DiagnosticKind::Formatting, path));
             }
-            let resolved =
-                !callee.is_declaration() || callee.is_intrinsic() || callee.section() == ".ksyms";
+            let by_loader = callee.section() == ".ksyms" || callee.name().starts_with(FIELD);
+            let resolved = !callee.is_declaration() || callee.is_intrinsic() || by_loader;
             (!resolved).then_some((DiagnosticKind::Unresolved, path))
         }
         Kind::InlineAsm => None,

@@ -7,11 +7,11 @@ use object::{Endian as _, Endianness};
 
 use super::{Parser, is_family, is_loaded, number};
 use crate::{
-    Error, ObjectSpec,
+    Error, FieldSpec, ObjectSpec,
     btf::{BtfExt, SectionRecords, usize_of},
     elf::{Relocation, Section, SectionKind, Symbol, SymbolKind},
     order::{by_name, sort_by_number},
-    spec::{Function, FunctionKey, Instruction, Line, ProgramSpec, Reloc, Warning},
+    spec::{FieldId, Function, FunctionKey, Instruction, Line, ProgramSpec, Reloc, Warning},
 };
 
 /// Bytes of an instruction slot.
@@ -179,6 +179,20 @@ impl Parser<'_> {
         }
 
         let reloc = match symbol.section {
+            None if is_call && FieldSpec::is_one(symbol.name) => {
+                let known = self.fields.get(&relocation.symbol).copied();
+                Reloc::Field(match known {
+                    Some(field) => field,
+                    None => {
+                        let field = FieldSpec::parse(symbol.name)
+                            .ok_or_else(|| error("it names no field of an event"))?;
+                        let id = FieldId(number(self.spec.fields.len()));
+                        self.spec.fields.push(field);
+                        self.fields.insert(relocation.symbol, id);
+                        id
+                    }
+                })
+            }
             None => {
                 let id = *self
                     .externs

@@ -18,7 +18,7 @@ use crate::{
     Error, ObjectSpec,
     btf::{Btf, BtfExt},
     elf::{Elf, Section, SectionKind, Symbol},
-    spec::{ExternId, MapId, MapSpec, Warning},
+    spec::{ExternId, FieldId, MapId, MapSpec, Warning},
 };
 
 /// No more warnings than one can read.
@@ -55,6 +55,7 @@ impl ObjectSpec {
                 maps: Vec::new(),
                 globals: BTreeMap::new(),
                 externs: Vec::new(),
+                fields: Vec::new(),
                 btf,
                 kept: BTreeMap::new(),
                 warnings: Vec::new(),
@@ -65,6 +66,7 @@ impl ObjectSpec {
             data_maps: BTreeMap::new(),
             values: Vec::new(),
             externs: BTreeMap::new(),
+            fields: BTreeMap::new(),
         };
         parser.index_symbols();
         parser.data_sections()?;
@@ -95,6 +97,8 @@ struct Parser<'a> {
     values: Vec<maps::Values>,
     /// What the kernel defines, by name.
     externs: BTreeMap<String, ExternId>,
+    /// Fields of events, by symbol.
+    fields: BTreeMap<usize, FieldId>,
 }
 
 impl<'a> Parser<'a> {
