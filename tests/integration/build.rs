@@ -23,6 +23,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
             "callbacks",
             "channels",
             "digest",
+            "events",
             "hygiene",
             "logs",
             "panics",

@@ -11,6 +11,7 @@
 //! | argument | for | what |
 //! | --- | --- | --- |
 //! | `name = "…"` | all | the program's or map's name, if not the item's |
+//! | `category = "…"`, `name = "…"` | `tracepoint` | the event; without a category, `name` is the program's |
 //! | `frags` | `xdp` | accepts packets in several fragments (Linux 5.18) |
 //! | `map = "cpumap"`, `map = "devmap"` | `xdp` | runs from an entry of such a map (Linux 5.9, 5.8) |
 //! | `function = "…"` | `fentry`, `fexit`, `btf_tracepoint` | the kernel function, or tracepoint |

@@ -4,6 +4,7 @@ use aya_uapi::{
     ProgType,
     programs::{ProgramDef, Via},
 };
+use proc_macro2::Span;
 use syn::{Error, LitStr, Result};
 
 use crate::args::Args;
@@ -16,12 +17,16 @@ const fn parts(def: &ProgramDef) -> &'static [Part] {
     match (def.attach, def.prog_type) {
         (Via::Kprobe, _) => &[("function", "/"), (OFFSET, "+")],
         (Via::Uprobe, _) => &[("path", "/"), ("function", ":"), (OFFSET, "+")],
+        (Via::Tracepoint, _) => &[("category", "/"), (NAME, "/")],
         (Via::RawTracepoint, _) => &[("tracepoint", "/")],
         (_, ProgType::LSM) => &[("hook", "/")],
         (Via::Tracing, _) => &[("function", "/")],
         _ => &[],
     }
 }
+
+/// The part that is also the argument for the program's own name, which it is where no other part is given.
+const NAME: &str = "name";
 
 /// The part that is a number.
 const OFFSET: &str = "offset";
@@ -32,7 +37,14 @@ pub(crate) fn of(def: &ProgramDef, args: &mut Args) -> Result<String> {
     let mut target = String::new();
     let mut absent = None;
     for (key, before) in parts(def) {
+        if *key == NAME && absent.is_some() {
+            break;
+        }
         let Some(value) = args.value(key)? else {
+            if *key == NAME {
+                let message = "a category needs the event's name too: `name = \"…\"`";
+                return Err(Error::new(Span::call_site(), message));
+            }
             absent = absent.or(Some(key));
             continue;
         };
@@ -65,5 +77,6 @@ fn check(key: &str, value: &LitStr) -> Result<()> {
 
 /// The arguments that select a target, for messages.
 pub(crate) fn known(def: &ProgramDef) -> impl Iterator<Item = String> {
-    parts(def).iter().map(|(key, _)| format!("`{key} = \"…\"`"))
+    let parts = parts(def).iter().filter(|(key, _)| *key != NAME);
+    parts.map(|(key, _)| format!("`{key} = \"…\"`"))
 }

@@ -13,6 +13,16 @@ macro_rules! registers {
             pub use aya_uapi::arch::$arch::{bpf_perf_event_data, pt_regs};
         )*
 
+        /// Keeps an item that needs the layout of the registers.
+        #[cfg(any($(bpf_target_arch = $name, all(not(aya_ebpf), target_arch = $name)),*))]
+        macro_rules! where_registers_are_known {
+            ($item:item) => { $item };
+        }
+        #[cfg(not(any($(bpf_target_arch = $name, all(not(aya_ebpf), target_arch = $name)),*)))]
+        macro_rules! where_registers_are_known {
+            ($item:item) => {};
+        }
+
         /// Registers of an architecture whose layout this crate does not know.
         #[cfg(not(any($(bpf_target_arch = $name, all(not(aya_ebpf), target_arch = $name)),*)))]
         #[expect(non_camel_case_types, reason = "the kernel's name")]
@@ -43,3 +53,5 @@ registers! {
     s390x "s390x",
     x86_64 "x86_64",
 }
+
+pub(crate) use where_registers_are_known;

@@ -65,12 +65,12 @@ pub use programs::EbpfContext as BpfContext;
 #[doc(hidden)]
 pub mod __private {
     #[cfg(not(any(aya_ebpf, target_arch = "bpf")))]
-    pub use crate::panic::host_main;
+    pub use crate::{only_in_the_kernel, panic::host_main};
 }
 
 /// What stands in for the kernel when code of this crate runs anywhere else.
 #[cfg(not(any(aya_ebpf, target_arch = "bpf")))]
 #[cold]
-fn only_in_the_kernel(what: &str) -> ! {
+pub fn only_in_the_kernel(what: &str) -> ! {
     panic!("{what}: can only be called by an eBPF program in the kernel")
 }

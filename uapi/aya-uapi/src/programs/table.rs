@@ -202,7 +202,7 @@ macro_rules! for_each_program {
                 /// Runs at a tracepoint of the kernel, on its formatted arguments.
                 /// Safe: 0, no event is recorded.
                 tracepoint {
-                    since: (4, 7), context: TracePointContext, attach: Tracepoint, safe: 0, supported: false,
+                    since: (4, 7), context: TracePointContext, attach: Tracepoint, safe: 0, supported: true,
                     sections: [
                         { "tracepoint" Hook }
                         { "tp" Hook }
@@ -229,7 +229,7 @@ macro_rules! for_each_program {
                 /// Runs when a hardware or software counter overflows.
                 /// Safe: 0, the sample is not recorded.
                 perf_event {
-                    since: (4, 9), context: PerfEventContext, attach: PerfEvent, safe: 0, supported: false,
+                    since: (4, 9), context: PerfEventContext, attach: PerfEvent, safe: 0, supported: true,
                     sections: [
                         { "perf_event" Label }
                     ],
