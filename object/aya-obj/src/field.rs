@@ -98,9 +98,7 @@ impl FieldSpec {
                 let both = u32::from(size) << 16 | u32::from(offset);
                 Some(Insn::new(MOV32_IMM, RESULT, 0, 0, both.cast_signed()))
             }
-            (FieldShape::Bytes, FieldPlace::Elsewhere { offset }) => {
-                load(4, offset)
-            }
+            (FieldShape::Bytes, FieldPlace::Elsewhere { offset }) => load(4, offset),
         }
     }
 }
@@ -138,7 +136,12 @@ mod tests {
         assert_eq!(parsed.shape, FieldShape::Number(4));
         let parsed = FieldSpec::parse("__aya_field:bytes::filename").unwrap();
         assert_eq!((parsed.event, parsed.shape), (None, FieldShape::Bytes));
-        for wrong in ["__aya_field:", "__aya_field:3:a/b:c", "__aya_field:4:a/b", "__aya_field:4::"] {
+        for wrong in [
+            "__aya_field:",
+            "__aya_field:3:a/b:c",
+            "__aya_field:4:a/b",
+            "__aya_field:4::",
+        ] {
             assert!(FieldSpec::is_one(wrong));
             assert_eq!(FieldSpec::parse(wrong), None, "{wrong}");
         }

@@ -22,8 +22,8 @@ use crate::{
     Configured, Error, FieldSpec, ObjectSpec,
     btf::{Btf, TypeId, usize_of},
     spec::{
-        ExternId, ExternSpec, FieldId, Function, FunctionKey, GlobalSpec, Instruction, Line, MapId, MapSpec,
-        ProgramSpec, Reloc, Warning,
+        ExternId, ExternSpec, FieldId, Function, FunctionKey, GlobalSpec, Instruction, Line, MapId,
+        MapSpec, ProgramSpec, Reloc, Warning,
     },
 };
 

@@ -215,6 +215,28 @@ pub fn xdp<'a>(ebpf: &'a mut aya::Ebpf, name: &str) -> TestResult<&'a mut Xdp> {
         .try_into()?)
 }
 
+/// The program called `name`, as the type that the caller wants.
+///
+/// # Errors
+/// When the object has none, or one of another type.
+pub fn program<'a, P>(ebpf: &'a mut aya::Ebpf, name: &str) -> TestResult<&'a mut P>
+where
+    &'a mut P: TryFrom<&'a mut aya::programs::Program, Error = aya::programs::ProgramError>,
+{
+    Ok(ebpf
+        .program_mut(name)
+        .ok_or_else(|| format!("no program {name}"))?
+        .try_into()?)
+}
+
+/// A path to pin `what` of this test at: tests run side by side, in both modes.
+#[must_use]
+pub fn pin_path(what: &str) -> PathBuf {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or_default().replace("::", "-");
+    format!("/sys/fs/bpf/{test}-{what}-{}", std::process::id()).into()
+}
+
 /// What exists in the kernel and in this process, to be compared before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {

@@ -17,6 +17,25 @@ mod ioctl {
     pub(super) const SET_BPF: u32 = 0x4004_2408;
 }
 
+/// Bits of [`perf_event_attr::bits`]: C's bit fields, whose first is the lowest bit or the highest by the
+/// byte order.
+pub mod bits {
+    const fn bit(number: u32) -> u64 {
+        if cfg!(target_endian = "little") {
+            1 << number
+        } else {
+            1 << (63 - number)
+        }
+    }
+
+    /// Counts nothing before [`enable`](super::enable).
+    pub const DISABLED: u64 = bit(0);
+    /// Counts what the counted threads start, too.
+    pub const INHERIT: u64 = bit(1);
+    /// `sample_period` is a number of samples per second.
+    pub const FREQ: u64 = bit(10);
+}
+
 /// Which processes and CPUs an event counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

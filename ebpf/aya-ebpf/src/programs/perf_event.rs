@@ -2,13 +2,13 @@
 
 use core::ffi::c_void;
 
+use crate::bindings::where_registers_are_known;
 use crate::{
     EbpfContext,
     bindings::{bpf_perf_event_data, bpf_perf_event_value},
     helpers::generated,
     programs::{ProgramContext, ProgramReturn},
 };
-use crate::bindings::where_registers_are_known;
 
 /// An overflow of a counter: what the CPU was doing then.
 ///

@@ -93,7 +93,10 @@ impl TracePointContext {
         let place = field.bytes(self);
         let start = self.ctx.cast::<u8>().cast_const();
         let offset = place & 0xffff;
-        (start.wrapping_add(offset as usize), (place >> 16 & 0xffff) as usize)
+        (
+            start.wrapping_add(offset as usize),
+            (place >> 16 & 0xffff) as usize,
+        )
     }
 
     /// Reads a value at a place in the event: `offset` as the event's `format` says it.

@@ -3,66 +3,213 @@
 #![no_main]
 
 use aya_ebpf::{
-    EbpfContext as _, Global, field,
-    helpers::bpf_probe_read_user_str_bytes,
+    EbpfContext, Global, field,
+    helpers::{bpf_get_attach_cookie, bpf_probe_read_user_str_bytes},
     macros::{map, perf_event, tracepoint},
-    maps::{Array, HashMap, RingBuf},
+    maps::{Array, RingBuf},
     programs::{PerfEventContext, TracePointContext},
 };
 use aya_log_ebpf::info;
 
-/// The process whose events count.
+/// The thread whose events count.
 #[unsafe(no_mangle)]
-static PROCESS: Global<u32> = Global::new(0);
+static THREAD: Global<u32> = Global::new(0);
+/// The addresses whose page faults count, and those behind them.
+#[unsafe(no_mangle)]
+static FIRST: Global<u64> = Global::new(0);
+#[unsafe(no_mangle)]
+static BEHIND: Global<u64> = Global::new(0);
 
-/// How often each program ran, by its number.
+/// How often programs ran.
 #[map]
-static RUNS: Array<u64> = Array::with_max_entries(8, 0);
+static RUNS: Array<u64> = Array::with_max_entries(1, 0);
 
-/// What programs saw.
+/// What a program saw last: numbers.
 #[map]
-static SEEN: RingBuf = RingBuf::with_byte_size(1 << 16, 0);
+static LAST: Array<u64> = Array::with_max_entries(4, 0);
 
-/// A program's path.
+/// What programs saw: texts.
+#[map]
+static TEXTS: RingBuf = RingBuf::with_byte_size(1 << 16, 0);
+
+/// A text, and numbers that came with it.
 #[repr(C)]
-struct Path {
-    pid: u32,
-    old_pid: u32,
-    by_offset: u32,
+struct Text {
+    numbers: [u32; 3],
     len: u32,
-    text: [u8; 64],
+    bytes: [u8; 256],
 }
 
-fn is_ours<C: aya_ebpf::EbpfContext>(ctx: &C) -> bool {
-    ctx.tgid() == PROCESS.load()
+/// Writes down a text that `read` finds.
+#[inline(always)]
+fn write_down(numbers: [u32; 3], read: impl FnOnce(&mut [u8]) -> Result<usize, i32>) {
+    let Some(mut entry) = TEXTS.reserve::<Text>(0) else {
+        return;
+    };
+    let text = entry.as_mut_ptr();
+    // SAFETY: the entry has room for a text, and all of it is written.
+    unsafe {
+        (*text).numbers = numbers;
+        (*text).bytes = [0; 256];
+        (*text).len = read(&mut (*text).bytes).map_or(0, |len| len as u32);
+    }
+    entry.submit(0);
 }
 
-fn ran(program: u32) {
-    if let Some(runs) = RUNS.get_ptr_mut(program) {
+fn ran() {
+    if let Some(runs) = RUNS.get_ptr_mut(0) {
         // SAFETY: the map's value is valid while the program runs.
         unsafe { aya_ebpf::atomic_add_u64(runs, 1) };
     }
 }
 
-/// Fields by name: numbers and a string.
+fn put(index: u32, value: u64) {
+    if let Some(last) = LAST.get_ptr_mut(index) {
+        // SAFETY: as in `ran`.
+        unsafe { *last = value };
+    }
+}
+
+/// Numbers by name and by offset, and a string behind the fixed fields.
 #[tracepoint(category = "sched", name = "sched_process_exec")]
 fn exec(ctx: TracePointContext) -> u32 {
-    let Some(mut entry) = SEEN.reserve::<Path>(0) else {
-        return 0;
-    };
-    let path = entry.as_mut_ptr();
-    // SAFETY: the entry has room for one, and all of it is written.
-    unsafe {
-        (*path).pid = ctx.field(field!("pid"));
-        (*path).old_pid = ctx.field(field!("old_pid"));
-        (*path).by_offset = ctx.read_at(12).unwrap_or(0);
-        (*path).text = [0; 64];
-        (*path).len = match ctx.str(field!("filename"), &mut (*path).text) {
-            Ok(text) => text.len() as u32,
-            Err(_) => 0,
-        };
+    // SAFETY: an integer.
+    let by_offset = unsafe { ctx.read_at(12) };
+    let numbers = [
+        ctx.field(field!("pid")),
+        ctx.field(field!("sched/sched_process_exec", "pid")),
+        by_offset.unwrap_or(0),
+    ];
+    write_down(numbers, |bytes| {
+        Ok(ctx.str(field!("filename"), bytes)?.len())
+    });
+    0
+}
+
+/// A pointer to memory of the process.
+#[tracepoint(category = "syscalls", name = "sys_enter_execve")]
+fn execve(ctx: TracePointContext) -> u32 {
+    let path: *const u8 = ctx.field(field!("filename"));
+    write_down([ctx.pid(), 0, 0], |bytes| {
+        // SAFETY: the kernel checks the address.
+        let path = unsafe { bpf_probe_read_user_str_bytes(path, bytes) };
+        Ok(path?.len())
+    });
+    0
+}
+
+/// Arrays of fixed size.
+#[tracepoint(category = "sched", name = "sched_switch")]
+fn switch(ctx: TracePointContext) -> i32 {
+    let next: u32 = ctx.field(field!("next_pid"));
+    if next == THREAD.load() {
+        let state: i64 = ctx.field(field!("prev_state"));
+        write_down([next, (state >= 0).into(), 0], |bytes| {
+            Ok(ctx.bytes(field!("next_comm"), bytes)?.len())
+        });
     }
-    entry.submit(0);
+    0
+}
+
+/// Any tracepoint.
+#[tracepoint]
+fn count(ctx: TracePointContext) -> u32 {
+    if ctx.pid() == THREAD.load() {
+        ran();
+    }
+    0
+}
+
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+fn log(ctx: TracePointContext) -> u32 {
+    let pid: u32 = ctx.field(field!("pid"));
+    info!(&ctx, "thread {} executes a program", pid);
+    0
+}
+
+#[tracepoint]
+fn cookie(ctx: TracePointContext) -> u32 {
+    if ctx.pid() == THREAD.load() {
+        // SAFETY: the context is the program's own.
+        put(0, unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+        ran();
+    }
+    0
+}
+
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+fn unknown_field(ctx: TracePointContext) -> u32 {
+    ctx.field(field!("pidd"))
+}
+
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+fn hidden_field(ctx: TracePointContext) -> u32 {
+    ctx.field(field!("common_pid"))
+}
+
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+fn wrong_size(ctx: TracePointContext) -> u32 {
+    ctx.field::<u64>(field!("pid")) as u32
+}
+
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+fn not_a_string(ctx: TracePointContext) -> u32 {
+    ctx.str(field!("pid"), &mut [0; 8]).is_ok().into()
+}
+
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+fn not_a_number(ctx: TracePointContext) -> u32 {
+    ctx.field(field!("filename"))
+}
+
+#[tracepoint]
+fn no_event(ctx: TracePointContext) -> u32 {
+    ctx.field(field!("pid"))
+}
+
+#[tracepoint(category = "sched", name = "sched_proces_exec")]
+fn unknown_event(ctx: TracePointContext) -> u32 {
+    ctx.field(field!("pid"))
+}
+
+/// Any perf event.
+#[perf_event]
+fn overflow(ctx: PerfEventContext) -> u32 {
+    put(0, ctx.sample_period());
+    if let Ok(value) = ctx.read_value() {
+        put(1, value.counter);
+        put(2, value.running);
+    }
+    #[cfg(bpf_target_arch = "x86_64")]
+    put(3, ctx.regs().rip);
+    #[cfg(bpf_target_arch = "aarch64")]
+    put(3, ctx.regs().pc);
+    ran();
+    0
+}
+
+/// Page faults of certain addresses.
+#[perf_event]
+fn faults(ctx: PerfEventContext) -> u32 {
+    if (FIRST.load()..BEHIND.load()).contains(&ctx.addr()) {
+        ran();
+    }
+    0
+}
+
+#[perf_event]
+fn log_overflow(ctx: PerfEventContext) -> u32 {
+    if ctx.pid() == THREAD.load() {
+        info!(&ctx, "every {}", ctx.sample_period());
+    }
+    0
+}
+
+#[perf_event]
+fn event_cookie(ctx: PerfEventContext) -> u32 {
+    // SAFETY: the context is the program's own.
+    put(0, unsafe { bpf_get_attach_cookie(ctx.as_ptr()) });
+    ran();
     0
 }
 

@@ -9,7 +9,7 @@ use crate::{
     links::LinkError,
     maps::MapError,
     pin::PinError,
-    programs::{TracingError, kprobe::KProbeError, xdp::XdpError},
+    programs::{TracingError, kprobe::KProbeError, trace_point::TracePointError, xdp::XdpError},
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,
 };
@@ -74,6 +74,8 @@ pub enum ProgramError {
     KProbeError(KProbeError),
     /// Loading for, or attaching to, a function or tracepoint of the kernel.
     Tracing(TracingError),
+    /// A tracepoint, or a field of its event.
+    TracePointError(TracePointError),
     /// Netlink refused.
     NetlinkError(NetlinkError),
     /// Type information.
@@ -153,6 +155,7 @@ impl fmt::Display for ProgramError {
             Self::XdpError(error) => error.fmt(f),
             Self::KProbeError(error) => error.fmt(f),
             Self::Tracing(error) => error.fmt(f),
+            Self::TracePointError(error) => error.fmt(f),
             Self::NetlinkError(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
             Self::EventRefused {
@@ -202,6 +205,7 @@ impl Error for ProgramError {
             Self::XdpError(error) => error.source(),
             Self::KProbeError(error) => error.source(),
             Self::Tracing(error) => error.source(),
+            Self::TracePointError(error) => error.source(),
             Self::NetlinkError(error) => error.source(),
             Self::Btf(error) => error.source(),
             Self::IOError(error) => error.source(),
@@ -227,6 +231,7 @@ from! {
     XdpError(XdpError),
     KProbeError(KProbeError),
     Tracing(TracingError),
+    TracePointError(TracePointError),
     NetlinkError(NetlinkError),
     Btf(BtfError),
     IOError(io::Error),

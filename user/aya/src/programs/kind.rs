@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
 };
 
+use aya_obj::LinkedProgram;
 use aya_uapi::{
     ProgType,
     programs::{PROGRAMS, ProgramDef},
@@ -142,6 +143,11 @@ impl<K: Kind> TypedProgram<K> {
     /// The name of the program: that of its function.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The program as the object holds it; absent for programs that were opened.
+    pub(crate) fn linked(&self) -> Option<&LinkedProgram> {
+        self.source.as_deref().map(|source| &source.linked)
     }
 
     pub(crate) fn features(&self) -> Arc<Features> {

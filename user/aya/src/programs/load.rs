@@ -22,7 +22,7 @@ use crate::{
     features::{Feature, Features},
     maps::MapFd,
     privilege,
-    programs::{ProgramError, ProgramFd, log_texts::LogTexts},
+    programs::{ProgramError, ProgramFd, fields, log_texts::LogTexts},
     verifier::{VerifierLog, VerifierLogLevel},
 };
 
@@ -88,15 +88,22 @@ impl Source {
         Some(format!("{}:{}", types.name(line.file), line.line))
     }
 
-    /// The instructions, with the descriptors of the maps in them.
+    /// The instructions, with the descriptors of the maps and the places of fields in them.
     fn instructions(&self) -> Result<Vec<Insn>, ProgramError> {
-        self.linked.instructions(|MapId(index)| {
+        let insns = self.linked.instructions(|MapId(index)| {
             let map = usize::try_from(index)
                 .ok()
                 .and_then(|at| self.shared.maps.get(at));
             map.map(|map| map.as_fd().as_raw_fd())
                 .ok_or(ProgramError::NotLoaded)
-        })
+        });
+        let mut insns = insns?;
+        for (at, insn) in fields::resolve(&self.linked)? {
+            if let Some(call) = insns.get_mut(at) {
+                *call = insn;
+            }
+        }
+        Ok(insns)
     }
 }
 

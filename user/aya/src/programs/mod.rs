@@ -27,17 +27,20 @@ use aya_uapi::ProgType;
 mod error;
 pub mod fentry;
 pub mod fexit;
+mod fields;
 pub(crate) mod info;
 mod kind;
 pub mod kprobe;
 pub(crate) mod load;
 pub(crate) mod log_texts;
 pub mod lsm;
+pub mod perf_event;
 mod probe;
 mod program_type;
 pub mod raw_trace_point;
 mod test_run;
 pub mod tp_btf;
+pub mod trace_point;
 mod tracing;
 pub mod xdp;
 
@@ -52,6 +55,7 @@ pub use self::{
     program_type::{LsmAttachType, ProgramType},
     raw_trace_point::{RawTracePointRunOptions, RawTracePointTestRunResult},
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
+    trace_point::TracePointError,
     tracing::TracingError,
     xdp::{XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
 };

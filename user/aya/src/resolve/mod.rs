@@ -6,4 +6,5 @@
 pub(crate) mod kallsyms;
 pub(crate) mod kernel;
 pub(crate) mod similar;
+pub(crate) mod trace_event;
 pub(crate) mod tracefs;
