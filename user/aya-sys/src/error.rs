@@ -110,6 +110,8 @@ errnos! {
     EOPNOTSUPP,
     /// Out of range.
     ERANGE,
+    /// Not a socket.
+    ENOTSOCK,
     /// No such process.
     ESRCH,
     /// A path or name that is too long.

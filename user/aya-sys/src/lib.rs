@@ -5,6 +5,7 @@
 //! | [`bpf`] | the commands of bpf(2): maps, programs, links, BTF, objects |
 //! | [`perf`] | perf events, which probes and event arrays need |
 //! | [`netlink`] | programs on network interfaces, for kernels without links for them |
+//! | [`socket`] | programs on sockets |
 //! | [`epoll`] | one descriptor that stands for several |
 //! | [`mmap`] | memory shared with the kernel |
 //! | [`memlock`] | the limit on locked memory, for kernels before 5.11 |
@@ -25,6 +26,7 @@ pub mod memlock;
 pub mod mmap;
 pub mod netlink;
 pub mod perf;
+pub mod socket;
 
 pub use cpu::{online_cpus, possible_cpus};
 pub use error::{Errno, Error, Result};

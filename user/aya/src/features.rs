@@ -37,9 +37,11 @@ pub enum Feature {
     PerfLink,
     /// Probes are perf events of a device of their own (4.17).
     ProbeDevice,
+    /// A traffic control program's hold on an interface is a bpf_link (6.6).
+    TcxLink,
 }
 
-const FEATURES: usize = 8;
+const FEATURES: usize = Feature::TcxLink as usize + 1;
 
 const UNKNOWN: u8 = 0;
 const MISSING: u8 = 1;

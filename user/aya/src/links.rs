@@ -7,6 +7,7 @@
 //! killed process cannot.
 
 use std::{
+    any::Any,
     error::Error,
     fmt,
     hash::{Hash, Hasher},
@@ -25,6 +26,9 @@ use crate::{
     sys::SyscallError,
 };
 
+mod order;
+
+pub use self::order::{LinkOrder, MultiProgLink, MultiProgram};
 pub use crate::programs::info::{LinkInfo, LinkType};
 
 /// A program's hold on its hook.
@@ -47,7 +51,7 @@ pub trait Link: fmt::Debug + Eq + Hash + 'static {
 }
 
 /// A hook without bpf_link that holds a program.
-pub(crate) trait Hook: fmt::Debug + Send + Sync {
+pub(crate) trait Hook: Any + fmt::Debug + Send + Sync {
     /// Takes the program off, and no other that may have taken its place.
     fn detach(&self) -> Result<(), ProgramError>;
 
@@ -150,6 +154,25 @@ impl<K> TypedLink<K> {
 
     pub(crate) fn into_attachment(self) -> Attachment {
         self.attachment
+    }
+
+    /// The descriptor, of a bpf_link.
+    pub(crate) fn link_fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.attachment {
+            Attachment::Fd(fd) => Some(fd.as_fd()),
+            Attachment::Hook(_) => None,
+        }
+    }
+
+    /// The hook of this type, without a bpf_link.
+    pub(crate) fn hook<H: Hook>(&self) -> Option<&H> {
+        match &self.attachment {
+            Attachment::Hook(HookGuard(Some(hook))) => {
+                let hook: &dyn Any = &**hook;
+                hook.downcast_ref()
+            }
+            Attachment::Hook(HookGuard(None)) | Attachment::Fd(_) => None,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use aya_uapi::{
     AttachType, Cmd, attr,
     bindings::{
-        BPF_F_AFTER, BPF_F_BEFORE, BPF_F_ID, BPF_F_REPLACE, bpf_iter_link_info_cgroup,
+        BPF_F_AFTER, BPF_F_BEFORE, BPF_F_ID, BPF_F_LINK, BPF_F_REPLACE, bpf_iter_link_info_cgroup,
         bpf_iter_link_info_map, bpf_iter_link_info_task,
     },
 };
@@ -48,14 +48,32 @@ pub enum Place<'a> {
     Last,
     /// Before all others.
     First,
-    /// Before the program with this descriptor.
-    Before(BorrowedFd<'a>),
-    /// Behind the program with this descriptor.
-    After(BorrowedFd<'a>),
-    /// Before the program with this id.
-    BeforeId(u32),
-    /// Behind the program with this id.
-    AfterId(u32),
+    /// Just before this one.
+    Before(Neighbour<'a>),
+    /// Just behind this one.
+    After(Neighbour<'a>),
+}
+
+/// A program that is attached already.
+#[derive(Clone, Copy, Debug)]
+pub enum Neighbour<'a> {
+    /// The program with this descriptor.
+    Program(BorrowedFd<'a>),
+    /// The program with this id.
+    ProgramId(u32),
+    /// The program that the link with this descriptor holds.
+    Link(BorrowedFd<'a>),
+}
+
+impl Neighbour<'_> {
+    /// The flags that say what the number is, and the number.
+    fn number(self) -> (u32, u32) {
+        match self {
+            Self::Program(fd) => (0, number(fd)),
+            Self::ProgramId(id) => (BPF_F_ID, id),
+            Self::Link(fd) => (BPF_F_LINK, number(fd)),
+        }
+    }
 }
 
 /// What an iterator goes through.
@@ -225,15 +243,13 @@ pub fn link_create(
             place,
             expected_revision,
         } => {
-            let (place_flags, relative) = match place {
-                Place::Last => (0, 0),
-                Place::First => (BPF_F_BEFORE, 0),
-                Place::Before(fd) => (BPF_F_BEFORE, number(fd)),
-                Place::After(fd) => (BPF_F_AFTER, number(fd)),
-                Place::BeforeId(id) => (BPF_F_BEFORE | BPF_F_ID, id),
-                Place::AfterId(id) => (BPF_F_AFTER | BPF_F_ID, id),
+            let (side, (kind, relative)) = match place {
+                Place::Last => (0, (0, 0)),
+                Place::First => (BPF_F_BEFORE, (0, 0)),
+                Place::Before(neighbour) => (BPF_F_BEFORE, neighbour.number()),
+                Place::After(neighbour) => (BPF_F_AFTER, neighbour.number()),
             };
-            let flags = flags | place_flags;
+            let flags = flags | side | kind;
             create(attr::LinkCreateRelative {
                 prog_fd: number(prog),
                 target_fd: target.number(),

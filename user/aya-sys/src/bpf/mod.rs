@@ -18,8 +18,8 @@ mod tests;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 pub use link::{
-    IterTarget, LinkOptions, LinkTarget, Place, iter_create, link_create, link_detach, link_update,
-    raw_tracepoint_open,
+    IterTarget, LinkOptions, LinkTarget, Neighbour, Place, iter_create, link_create, link_detach,
+    link_update, raw_tracepoint_open,
 };
 pub use map::{Batch, Map, MapCreate, Position, map_create};
 pub use object::{

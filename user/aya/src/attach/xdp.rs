@@ -38,16 +38,6 @@ impl Target<'_> {
     }
 }
 
-/// The index of the interface called `name`.
-pub(crate) fn interface_index(name: &str) -> Result<u32, ProgramError> {
-    netlink::interface_index(name).map_err(|error| match error.errno {
-        Errno::ENODEV => ProgramError::UnknownInterface {
-            name: name.to_owned(),
-        },
-        _ => error.into(),
-    })
-}
-
 /// Puts the program on the interface.
 ///
 /// The two mechanisms do not mix: a program that was attached by netlink can be replaced by

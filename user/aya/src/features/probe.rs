@@ -4,8 +4,11 @@ use aya_obj::btf::{
     Btf, BtfFeatures, DatasecVar, Enum, EnumValue, FuncLinkage, IntEncoding, Kind, Name, TypeId,
     VarLinkage,
 };
-use aya_sys::{Error, bpf};
-use aya_uapi::MapType;
+use aya_sys::{
+    Error,
+    bpf::{self, LinkTarget},
+};
+use aya_uapi::{AttachType, MapType};
 
 use super::Feature;
 use crate::btf::HOST;
@@ -16,6 +19,11 @@ pub(super) fn probe(feature: Feature) -> Result<(), Error> {
         Feature::Names => map(MapType::ARRAY, "probe"),
         Feature::RingBuf => map(MapType::RINGBUF, ""),
         Feature::Btf => load(|_| ()),
+        Feature::TcxLink => {
+            // The loopback interface, which every network namespace has.
+            let target = LinkTarget::Interface(1);
+            bpf::prog_query(target, AttachType::TCX_INGRESS, 0).map(drop)
+        }
         Feature::FuncInfo => load(|btf| function(btf, FuncLinkage::STATIC)),
         // Only programs, and what they attach to, could tell; attaching and loading do.
         Feature::XdpLink | Feature::BindMap | Feature::PerfLink | Feature::ProbeDevice => Ok(()),

@@ -9,7 +9,10 @@ use crate::{
     links::LinkError,
     maps::MapError,
     pin::PinError,
-    programs::{TracingError, kprobe::KProbeError, trace_point::TracePointError, xdp::XdpError},
+    programs::{
+        TracingError, kprobe::KProbeError, socket_filter::SocketFilterError, tc::TcError,
+        trace_point::TracePointError, xdp::XdpError,
+    },
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,
 };
@@ -76,6 +79,10 @@ pub enum ProgramError {
     Tracing(TracingError),
     /// A tracepoint, or a field of its event.
     TracePointError(TracePointError),
+    /// Attaching to traffic control.
+    TcError(TcError),
+    /// Attaching to a socket.
+    SocketFilterError(SocketFilterError),
     /// Netlink refused.
     NetlinkError(NetlinkError),
     /// Type information.
@@ -156,6 +163,8 @@ impl fmt::Display for ProgramError {
             Self::KProbeError(error) => error.fmt(f),
             Self::Tracing(error) => error.fmt(f),
             Self::TracePointError(error) => error.fmt(f),
+            Self::TcError(error) => error.fmt(f),
+            Self::SocketFilterError(error) => error.fmt(f),
             Self::NetlinkError(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
             Self::EventRefused {
@@ -206,6 +215,8 @@ impl Error for ProgramError {
             Self::KProbeError(error) => error.source(),
             Self::Tracing(error) => error.source(),
             Self::TracePointError(error) => error.source(),
+            Self::TcError(error) => error.source(),
+            Self::SocketFilterError(error) => error.source(),
             Self::NetlinkError(error) => error.source(),
             Self::Btf(error) => error.source(),
             Self::IOError(error) => error.source(),
@@ -232,6 +243,8 @@ from! {
     KProbeError(KProbeError),
     Tracing(TracingError),
     TracePointError(TracePointError),
+    TcError(TcError),
+    SocketFilterError(SocketFilterError),
     NetlinkError(NetlinkError),
     Btf(BtfError),
     IOError(io::Error),

@@ -55,6 +55,11 @@ pub trait LoadsAlone: Kind {}
 /// not tell.
 pub trait OpensAlone: Kind {}
 
+/// Kinds whose programs are attached by links, which the handle or a [`TypedLink`] owns.
+///
+/// Programs on sockets are not: the socket holds them.
+pub trait HasLinks: Kind {}
+
 /// A program is either to be loaded or loaded.
 #[derive(Debug)]
 enum State {
@@ -245,7 +250,9 @@ impl<K: Kind> TypedProgram<K> {
             State::Unloaded => Err(ProgramError::NotLoaded),
         }
     }
+}
 
+impl<K: HasLinks> TypedProgram<K> {
     /// Takes the program off the hook that `link_id` stands for.
     ///
     /// # Errors

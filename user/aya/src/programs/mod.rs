@@ -38,6 +38,8 @@ pub mod perf_event;
 mod probe;
 mod program_type;
 pub mod raw_trace_point;
+pub mod socket_filter;
+pub mod tc;
 mod test_run;
 pub mod tp_btf;
 pub mod trace_point;
@@ -49,17 +51,19 @@ pub use self::xdp::XdpFlags;
 pub use self::{
     error::ProgramError,
     info::{ProgramInfo, loaded_links, loaded_programs},
-    kind::{Kind, LoadsAlone, OpensAlone, TypedProgram},
+    kind::{HasLinks, Kind, LoadsAlone, OpensAlone, TypedProgram},
     kprobe::KProbeError,
     probe::ProbeKind,
     program_type::{LsmAttachType, ProgramType},
     raw_trace_point::{RawTracePointRunOptions, RawTracePointTestRunResult},
+    socket_filter::SocketFilterError,
+    tc::{TcAttachType, TcError, TcHandle},
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
     trace_point::TracePointError,
     tracing::TracingError,
     xdp::{XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
 };
-pub use crate::links;
+pub use crate::links::{self, LinkOrder, MultiProgLink, MultiProgram};
 
 use self::load::Source;
 use crate::pin::PinError;
@@ -93,6 +97,17 @@ impl From<OwnedFd> for ProgramFd {
     }
 }
 
+/// The number that names a loaded program until it is freed, as [`ProgramInfo::id`] says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProgramId(pub(crate) u32);
+
+impl ProgramId {
+    /// The program with this number, whoever loaded it.
+    pub const fn new(id: u32) -> Self {
+        Self(id)
+    }
+}
+
 /// The one dispatch over the handles.
 macro_rules! each_handle {
     ($value:expr, $program:pat => $body:expr, [$($handle:ident)*]) => {
@@ -108,6 +123,15 @@ macro_rules! loads_alone {
     (Cgroup LsmCgroup) => {};
     ($via:ident $handle:ident) => {
         impl LoadsAlone for kinds::$handle {}
+    };
+}
+
+/// What sockets hold has no links.
+macro_rules! has_links {
+    (Socket $handle:ident) => {};
+    (Reuseport $handle:ident) => {};
+    ($via:ident $handle:ident) => {
+        impl HasLinks for kinds::$handle {}
     };
 }
 
@@ -215,6 +239,7 @@ macro_rules! programs {
         }
 
         $(loads_alone!($via $handle);)*
+        $(has_links!($via $handle);)*
 
         $(
             impl<'a> TryFrom<&'a Program> for &'a TypedProgram<kinds::$handle> {

@@ -4,7 +4,7 @@ use std::{os::fd::AsFd, time::Duration};
 
 use aya_sys::bpf;
 
-use crate::programs::{ProgramError, ProgramFd};
+use crate::programs::{ProgramError, ProgramFd, handles};
 
 /// Programs that the kernel can run without an event.
 pub trait TestRun {
@@ -55,7 +55,8 @@ pub struct TestRunOptions<'a> {
     pub data_in: Option<&'a [u8]>,
     /// Room for the packet as the program leaves it.
     pub data_out: Option<&'a mut [u8]>,
-    /// The context: `struct xdp_md` for XDP. Since kernel 5.15 there.
+    /// The context: `struct xdp_md` for XDP (since kernel 5.15), `struct __sk_buff` for types that have
+    /// one (5.2).
     pub ctx_in: Option<&'a [u8]>,
     /// Room for the context as the program leaves it.
     pub ctx_out: Option<&'a mut [u8]>,
@@ -98,11 +99,26 @@ pub struct TestRunResult {
     pub ctx_size_out: u32,
 }
 
+/// Types that the kernel runs on a packet.
+macro_rules! take_packets {
+    ($($handle:ident)*) => {$(
+        impl TestRun for handles::$handle {
+            type Opts<'a> = TestRunOptions<'a>;
+            type Result = TestRunResult;
+
+            fn test_run(&self, opts: TestRunOptions<'_>) -> Result<TestRunResult, ProgramError> {
+                run(self.fd()?, opts)
+            }
+        }
+    )*};
+}
+
+take_packets! {
+    ReusePortSocketFilter SchedClassifier SocketFilter Xdp
+}
+
 /// Runs a program that takes a packet.
-pub(crate) fn run(
-    program: &ProgramFd,
-    options: TestRunOptions<'_>,
-) -> Result<TestRunResult, ProgramError> {
+fn run(program: &ProgramFd, options: TestRunOptions<'_>) -> Result<TestRunResult, ProgramError> {
     let output = bpf::prog_test_run(
         program.as_fd(),
         bpf::TestRun {

@@ -31,9 +31,7 @@ use aya_uapi::bindings::{
 use crate::{
     attach,
     links::{TypedLink, TypedLinkId},
-    programs::{
-        ProgramError, ProgramInfo, TestRun, TestRunOptions, TestRunResult, kinds, test_run,
-    },
+    programs::{ProgramError, ProgramInfo, kinds},
     sys::{NetlinkError, SyscallError},
 };
 
@@ -163,7 +161,7 @@ impl Xdp {
         interface: &str,
         mode: impl Into<XdpAttachOptions>,
     ) -> Result<XdpLinkId, ProgramError> {
-        let index = attach::xdp::interface_index(interface)?;
+        let index = attach::interface_index(interface)?;
         self.attach_to(index, Some(interface), mode.into())
     }
 
@@ -234,15 +232,6 @@ impl Xdp {
         _attach_type: XdpAttachType,
     ) -> Result<Self, ProgramError> {
         Self::open_info(&info, name)
-    }
-}
-
-impl TestRun for Xdp {
-    type Opts<'a> = TestRunOptions<'a>;
-    type Result = TestRunResult;
-
-    fn test_run(&self, opts: TestRunOptions<'_>) -> Result<TestRunResult, ProgramError> {
-        test_run::run(self.fd()?, opts)
     }
 }
 
