@@ -27,6 +27,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
             "hygiene",
             "logs",
             "panics",
+            "tc",
             "variants",
             "xdp",
         ],

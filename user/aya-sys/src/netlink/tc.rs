@@ -30,7 +30,8 @@ pub struct FilterPlace {
     /// The hook: `TC_H_CLSACT` with `TC_H_MIN_INGRESS` or `TC_H_MIN_EGRESS` in its lower half, or a
     /// class.
     pub parent: u32,
-    /// Filters run by rising priority; 0 lets the kernel choose one before all others.
+    /// Filters run by rising priority; 0 lets the kernel choose: 49152, and one less for each that was
+    /// chosen before.
     pub priority: u16,
     /// The filter's number among those of its priority; 0 lets the kernel choose.
     pub handle: u32,

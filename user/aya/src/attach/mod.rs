@@ -6,9 +6,9 @@ use crate::programs::ProgramError;
 
 pub(crate) mod perf;
 pub(crate) mod probe;
-pub(crate) mod tracing;
 pub(crate) mod socket;
 pub(crate) mod tc;
+pub(crate) mod tracing;
 pub(crate) mod xdp;
 
 /// The index of the interface called `name`.

@@ -58,7 +58,7 @@ impl TcAttachType {
 }
 
 /// Puts the program on the interface: as `options` say; without any by TCX behind all others, or where
-/// there is no TCX by netlink before all others.
+/// there is no TCX by netlink at a priority of the kernel's.
 pub(crate) fn attach(
     features: &Features,
     program: &ProgramFd,

@@ -128,7 +128,8 @@ pub enum TcAttachOptions {
 /// How to attach a program as a filter.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NlOptions {
-    /// Filters run by rising priority; 0, the default, lets the kernel choose one before all others.
+    /// Filters run by rising priority; 0, the default, lets the kernel choose: 49152, and one less for
+    /// each that was chosen before, so that the newest of those runs first.
     pub priority: u16,
     /// The filter's number among those of its priority; by default the kernel chooses.
     pub handle: TcHandle,
@@ -138,7 +139,7 @@ pub struct NlOptions {
 
 impl SchedClassifier {
     /// Attaches the program to the interface called `interface`: by TCX behind all others, or on
-    /// kernels before 6.6 as a filter before all others.
+    /// kernels before 6.6 as a filter with the default [`NlOptions`].
     ///
     /// # Errors
     ///
