@@ -12,7 +12,7 @@ pub use seeds::seeds;
 
 use aya_obj::{
     Config, Error, Global, ObjectSpec, add_shim_type,
-    btf::{Btf, BtfError, BtfExt, BtfFeatures},
+    btf::{Btf, BtfError, BtfExt, BtfFeatures, Kind},
 };
 use aya_uapi::MapType;
 
@@ -130,17 +130,34 @@ fn types(btf: Btf, mut ext: BtfExt) -> Outcome {
             assert!(again.is_ok() || matches!(again, Err(BtfError::TooLarge { .. })));
         }
     }
+    let bindings = bindings(&btf);
     let mut kept = btf.clone();
     let roots: Vec<_> = btf.iter().map(|(id, _)| id).step_by(3).collect();
     kept.retain(roots, &mut ext);
     assert!(kept.types.len() <= btf.types.len());
     let written = kept.write(Default::default());
     format!(
-        "{} {} {}",
+        "{} {} {bindings} {}",
         bits(btf.types.len()),
         bits(sized),
         written.is_ok()
     )
+}
+
+/// Rust source for some of the types.
+fn bindings(btf: &Btf) -> Outcome {
+    let names: Vec<&str> = btf
+        .iter()
+        .filter(|(_, ty)| matches!(ty.kind, Kind::Struct(_) | Kind::Union(_) | Kind::Typedef(_)))
+        .map(|(id, _)| btf.type_name(id))
+        .filter(|name| !name.is_empty())
+        .take(64)
+        .collect();
+    match aya_tool::from_btf(btf, &names) {
+        Ok(text) => bits(text.len()).to_string(),
+        Err(aya_tool::Error::Malformed { error, .. }) => kind_of(&error),
+        Err(error) => kind_of(&error),
+    }
 }
 
 /// The order of magnitude of a number.

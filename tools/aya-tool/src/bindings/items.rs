@@ -45,8 +45,8 @@ fn opaque(name: &str, field: &str, bytes: u64, out: &mut String) {
 }
 
 fn enumeration(types: &mut Types<'_>, name: &str, body: &Enum, out: &mut String) {
-    // Before kernel 6.0 BTF did not tell whether there is a sign.
-    let signed = body.signed || body.values.iter().any(|value| value.value < 0);
+    // Kernels before 6.0 do not tell whether there is a sign: theirs have none.
+    let signed = body.signed;
     let _ = writeln!(out, "pub type {name} = {};", number(body.size, signed));
     if !matches!(body.size, 1 | 2 | 4 | 8) {
         return;
@@ -224,7 +224,7 @@ impl Fields<'_, '_, '_> {
                 self.parts.methods,
                 "    #[inline]
     pub fn {name}(&self) -> {ty} {{
-        {open}self.{unit}.{get}({bit}, {width}){close}{convert}
+        {open}self.{unit}.{get}({bit}, {width}){convert}{close}
     }}
     #[inline]
     pub fn {setter}(&mut self, value_{name}: {ty}) {{
