@@ -10,8 +10,7 @@ use std::{
 };
 
 pub use aya_obj::Endianness;
-use aya_obj::btf::RawBtf;
-use object::read::{Object as _, ObjectSection as _, elf::ElfFile64};
+use aya_obj::btf::{RawBtf, section};
 
 /// The byte order of this machine.
 pub(crate) const HOST: Endianness = if cfg!(target_endian = "little") {
@@ -85,13 +84,14 @@ impl Btf {
             path: path.to_owned(),
             error,
         })?;
-        let types = if data.starts_with(b"\x7fELF") {
-            let section = btf_section(&data).ok_or_else(|| BtfError::NoTypes {
-                path: path.to_owned(),
-            })?;
-            section.to_owned()
-        } else {
-            data
+        let types = match section(&data) {
+            Some(all) if all.len() == data.len() => data,
+            Some(part) => part.to_owned(),
+            None => {
+                return Err(BtfError::NoTypes {
+                    path: path.to_owned(),
+                });
+            }
         };
         Self::read(types).map_err(|error| match error {
             BtfError::Malformed { error, .. } => BtfError::Malformed {
@@ -149,12 +149,6 @@ impl Btf {
 
 fn malformed(error: aya_obj::btf::BtfError) -> BtfError {
     BtfError::Malformed { path: None, error }
-}
-
-/// The section `.BTF` of an ELF file, of whatever machine.
-fn btf_section(data: &[u8]) -> Option<&[u8]> {
-    let file = ElfFile64::<Endianness>::parse(data).ok()?;
-    file.section_by_name(".BTF")?.data().ok()
 }
 
 /// Why there is no type information.

@@ -4,6 +4,7 @@
 //! What is compared is measured in the same run and by turns, so that a machine
 //! that gets slower meanwhile slows both down.
 
+mod bindings;
 mod build;
 pub(crate) mod measure;
 mod programs;
@@ -47,6 +48,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "build",
         about: "how long building and linking take",
         run: build::run,
+    },
+    Benchmark {
+        name: "bindings",
+        about: "what the kernel's types in Rust cost: making them, compiling them",
+        run: bindings::run,
     },
 ];
 
