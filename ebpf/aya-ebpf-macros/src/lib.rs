@@ -18,6 +18,7 @@
 //! | `tracepoint = "…"` | `raw_tracepoint` | the tracepoint, without its category |
 //! | `hook = "…"` | `lsm`, `lsm_cgroup` | the hook, as `lsm_hook_defs.h` calls it |
 //! | `sleepable` | `fentry`, `fexit`, `lsm` | may sleep (Linux 5.10) |
+//! | a hook: `egress`, `setsockopt`, `connect4`, … | programs on cgroups and socket maps | where it runs: the last part of its section's name |
 //!
 //! | file | stage |
 //! | --- | --- |

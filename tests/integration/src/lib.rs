@@ -8,6 +8,8 @@
 //! that it needs is there.
 #![forbid(unsafe_code)]
 
+pub mod cgroups;
+
 use std::{
     error::Error,
     fs, io,

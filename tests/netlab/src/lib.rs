@@ -10,6 +10,7 @@
 //! beforehand and IPv6 is silent.
 #![forbid(unsafe_code)]
 
+pub mod cgroup;
 pub mod netlink;
 mod packet;
 mod program;
@@ -24,6 +25,7 @@ use std::{
     time::Duration,
 };
 
+pub use cgroup::Cgroup;
 use netlink::{Address, Route};
 use nix::{
     sched::{CloneFlags, setns, unshare},

@@ -29,6 +29,8 @@ pub enum Feature {
     FuncInfo,
     /// Ring buffers (5.8).
     RingBuf,
+    /// A program's hold on a cgroup is a bpf_link (5.7).
+    CgroupLink,
     /// An XDP program's hold on an interface is a bpf_link (5.9).
     XdpLink,
     /// A map can be kept as long as a program that does not use it (5.10).
@@ -39,9 +41,11 @@ pub enum Feature {
     ProbeDevice,
     /// A traffic control program's hold on an interface is a bpf_link (6.6).
     TcxLink,
+    /// A program's hold on a socket map is a bpf_link (6.10).
+    SockMapLink,
 }
 
-const FEATURES: usize = Feature::TcxLink as usize + 1;
+const FEATURES: usize = Feature::SockMapLink as usize + 1;
 
 const UNKNOWN: u8 = 0;
 const MISSING: u8 = 1;

@@ -29,7 +29,10 @@ use crate::{
 mod order;
 
 pub use self::order::{LinkOrder, MultiProgLink, MultiProgram};
-pub use crate::programs::info::{LinkInfo, LinkType};
+pub use crate::programs::{
+    CgroupAttachMode,
+    info::{LinkInfo, LinkType},
+};
 
 /// A program's hold on its hook.
 pub trait Link: fmt::Debug + Eq + Hash + 'static {
@@ -244,6 +247,7 @@ fn link_type(via: Via) -> Option<LinkType> {
         Via::Tc => LinkType::Tcx,
         Via::Netkit => LinkType::Netkit,
         Via::Cgroup => LinkType::Cgroup,
+        Via::SockMap => LinkType::SockMap,
         Via::Netns => LinkType::Netns,
         Via::PerfEvent | Via::Kprobe | Via::Uprobe | Via::Tracepoint => LinkType::PerfEvent,
         Via::KprobeMulti => LinkType::KProbeMulti,

@@ -17,6 +17,9 @@ pub(crate) const PERF_EVENT: &str = "CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.
 /// What attaching to functions and tracepoints of the kernel needs.
 pub(crate) const TRACING: &str = "CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.8)";
 
+/// What attaching to a cgroup needs.
+pub(crate) const CGROUP: &str = "CAP_NET_ADMIN, and CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)";
+
 /// What loading a program that is attached like this needs, by the rules of bpf(2) for
 /// `BPF_PROG_LOAD`.
 pub(crate) const fn program(prog_type: ProgType) -> &'static str {

@@ -17,12 +17,23 @@ pub mod perf;
 pub mod program_array;
 pub mod queue;
 pub mod ring_buf;
+pub mod sock;
 pub mod stack_trace;
 pub mod xdp;
 
 /// The module's former place.
 pub mod per_cpu_array {
     pub use super::array::PerCpuArray;
+}
+
+/// Where existing programs find it.
+pub mod sock_hash {
+    pub use super::sock::SockHash;
+}
+
+/// Where existing programs find it.
+pub mod sock_map {
+    pub use super::sock::SockMap;
 }
 
 /// The module's former place.
@@ -37,9 +48,11 @@ pub use def::is_map;
 pub use def::{Map, aya_map_def};
 pub use hash_map::{HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap};
 pub use lpm_trie::LpmTrie;
+pub(crate) use ops::check;
 pub use perf::{PerfEventArray, PerfEventByteArray};
 pub use program_array::ProgramArray;
 pub use queue::{Queue, Stack};
 pub use ring_buf::RingBuf;
+pub use sock::{SockHash, SockMap};
 pub use stack_trace::StackTrace;
 pub use xdp::{CpuMap, DevMap, DevMapHash, XskMap};

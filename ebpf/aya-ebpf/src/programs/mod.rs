@@ -5,6 +5,8 @@
 
 use core::ffi::c_void;
 
+mod context;
+pub mod device;
 pub mod fentry;
 pub mod fexit;
 pub mod lsm;
@@ -14,12 +16,19 @@ pub mod raw_tracepoint;
 pub(crate) mod registers;
 pub mod retprobe;
 pub mod sk_buff;
+pub mod sk_msg;
+pub mod sock;
+pub mod sock_addr;
+pub mod sock_ops;
+pub mod sockopt;
+pub mod sysctl;
 pub mod tc;
 pub mod tp_btf;
 pub mod tracepoint;
 mod tracing;
 pub mod xdp;
 
+pub use device::DeviceContext;
 pub use fentry::FEntryContext;
 pub use fexit::FExitContext;
 pub use lsm::LsmContext;
@@ -28,6 +37,12 @@ pub use probe::ProbeContext;
 pub use raw_tracepoint::RawTracePointContext;
 pub use retprobe::RetProbeContext;
 pub use sk_buff::SkBuffContext;
+pub use sk_msg::SkMsgContext;
+pub use sock::SockContext;
+pub use sock_addr::SockAddrContext;
+pub use sock_ops::SockOpsContext;
+pub use sockopt::SockoptContext;
+pub use sysctl::SysctlContext;
 pub use tc::TcContext;
 pub use tp_btf::BtfTracePointContext;
 pub use tracepoint::TracePointContext;

@@ -125,7 +125,7 @@ macro_rules! for_each_map {
                 name: "sockmap", since: (4, 14),
                 key: Exactly(4), value: OneOf(&[4, 8]), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE, BATCH], supported: false,
+                ops: [TABLE, BATCH], supported: true,
             }
             /// Queue lengths by CPU, to redirect packets to; 8-byte values name a program to run there
             /// too (5.9).
@@ -147,7 +147,7 @@ macro_rules! for_each_map {
                 name: "sockhash", since: (4, 18),
                 key: Any, value: OneOf(&[4, 8]), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE, BATCH], supported: false,
+                ops: [TABLE, BATCH], supported: true,
             }
             /// A value per cgroup and attach type, tied to the attached program; the key is `struct
             /// bpf_cgroup_storage_key` or a cgroup id (5.9).

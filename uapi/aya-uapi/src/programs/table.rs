@@ -240,11 +240,11 @@ macro_rules! for_each_program {
                 /// returns lets the packet pass.
                 /// Safe: 0, the packet is dropped.
                 cgroup_skb {
-                    since: (4, 10), context: SkBuffContext, attach: Cgroup, safe: 0, supported: false,
+                    since: (4, 10), context: SkBuffContext, attach: Cgroup, safe: 0, supported: true,
                     sections: [
+                        { "cgroup/skb" Label }
                         { "cgroup_skb/ingress" Label, attach_type: CGROUP_INET_INGRESS }
                         { "cgroup_skb/egress" Label, attach_type: CGROUP_INET_EGRESS }
-                        { "cgroup/skb" Label }
                     ],
                 }
             }
@@ -252,7 +252,7 @@ macro_rules! for_each_program {
                 /// Runs when a process of a cgroup creates, binds or releases a socket; 1 allows it.
                 /// Safe: 0, the call fails with `EPERM`.
                 cgroup_sock {
-                    since: (4, 10), context: SockContext, attach: Cgroup, safe: 0, supported: false,
+                    since: (4, 10), context: SockContext, attach: Cgroup, safe: 0, supported: true,
                     sections: [
                         { "cgroup/sock" Label, attach_type: CGROUP_INET_SOCK_CREATE }
                         { "cgroup/sock_create" Label, attach_type: CGROUP_INET_SOCK_CREATE }
@@ -268,7 +268,7 @@ macro_rules! for_each_program {
                 /// Safe: 0, the call fails with `EPERM`; 1 at the hooks whose programs may return
                 /// nothing else.
                 cgroup_sock_addr {
-                    since: (4, 17), context: SockAddrContext, attach: Cgroup, safe: 0, supported: false,
+                    since: (4, 17), context: SockAddrContext, attach: Cgroup, safe: 0, supported: true,
                     sections: [
                         { "cgroup/bind4" Label, attach_type: CGROUP_INET4_BIND }
                         { "cgroup/bind6" Label, attach_type: CGROUP_INET6_BIND }
@@ -294,7 +294,7 @@ macro_rules! for_each_program {
                 /// Runs on `getsockopt` and `setsockopt` of a cgroup's processes; 1 allows the call.
                 /// Safe: 0, the call fails with `EPERM`.
                 cgroup_sockopt {
-                    since: (5, 3), context: SockoptContext, attach: Cgroup, safe: 0, supported: false,
+                    since: (5, 3), context: SockoptContext, attach: Cgroup, safe: 0, supported: true,
                     sections: [
                         { "cgroup/getsockopt" Label, attach_type: CGROUP_GETSOCKOPT }
                         { "cgroup/setsockopt" Label, attach_type: CGROUP_SETSOCKOPT }
@@ -305,7 +305,7 @@ macro_rules! for_each_program {
                 /// Runs when a process of a cgroup reads or writes a file below `/proc/sys`; 1 allows it.
                 /// Safe: 0, the access fails with `EPERM`.
                 cgroup_sysctl {
-                    since: (5, 2), context: SysctlContext, attach: Cgroup, safe: 0, supported: false,
+                    since: (5, 2), context: SysctlContext, attach: Cgroup, safe: 0, supported: true,
                     sections: [
                         { "cgroup/sysctl" Label, attach_type: CGROUP_SYSCTL }
                     ],
@@ -315,7 +315,7 @@ macro_rules! for_each_program {
                 /// Runs when a process of a cgroup opens or creates a device file; 1 allows it.
                 /// Safe: 0, the access fails with `EPERM`.
                 cgroup_device {
-                    since: (4, 15), context: DeviceContext, attach: Cgroup, safe: 0, supported: false,
+                    since: (4, 15), context: DeviceContext, attach: Cgroup, safe: 0, supported: true,
                     sections: [
                         { "cgroup/dev" None, attach_type: CGROUP_DEVICE }
                     ],
@@ -325,7 +325,7 @@ macro_rules! for_each_program {
                 /// Runs at events of the TCP connections of a cgroup and may set their parameters.
                 /// Safe: 0, the kernel's defaults apply.
                 sock_ops {
-                    since: (4, 13), context: SockOpsContext, attach: Cgroup, safe: 0, supported: false,
+                    since: (4, 13), context: SockOpsContext, attach: Cgroup, safe: 0, supported: true,
                     sections: [
                         { "sockops" Label, attach_type: CGROUP_SOCK_OPS }
                     ],
@@ -375,7 +375,7 @@ macro_rules! for_each_program {
                 /// Decides what becomes of data that arrives at a socket of a socket map.
                 /// Safe: `SK_DROP`, the data is dropped.
                 sk_skb {
-                    since: (4, 14), context: SkBuffContext, attach: SockMap, safe: 0, supported: false,
+                    since: (4, 14), context: SkBuffContext, attach: SockMap, safe: 0, supported: true,
                     sections: [
                         { "sk_skb" Label }
                         { "sk_skb/verdict" Label, attach_type: SK_SKB_VERDICT, since: (5, 13) }
@@ -386,7 +386,7 @@ macro_rules! for_each_program {
                 /// Safe: -22 (`EINVAL`), which ends parsing with an error on the socket; 0 would wait
                 /// for more data for ever.
                 stream_parser {
-                    since: (4, 14), context: SkBuffContext, attach: SockMap, safe: -22, supported: false,
+                    since: (4, 14), context: SkBuffContext, attach: SockMap, safe: -22, supported: true,
                     sections: [
                         { "sk_skb/stream_parser" Label, attach_type: SK_SKB_STREAM_PARSER }
                     ],
@@ -394,7 +394,7 @@ macro_rules! for_each_program {
                 /// Decides what becomes of a message that the stream parser found.
                 /// Safe: `SK_DROP`, the message is dropped.
                 stream_verdict {
-                    since: (4, 14), context: SkBuffContext, attach: SockMap, safe: 0, supported: false,
+                    since: (4, 14), context: SkBuffContext, attach: SockMap, safe: 0, supported: true,
                     sections: [
                         { "sk_skb/stream_verdict" Label, attach_type: SK_SKB_STREAM_VERDICT }
                     ],
@@ -404,7 +404,7 @@ macro_rules! for_each_program {
                 /// Runs when data is sent on a socket of a socket map.
                 /// Safe: `SK_DROP`, the data is dropped.
                 sk_msg {
-                    since: (4, 17), context: SkMsgContext, attach: SockMap, safe: 0, supported: false,
+                    since: (4, 17), context: SkMsgContext, attach: SockMap, safe: 0, supported: true,
                     sections: [
                         { "sk_msg" Label, attach_type: SK_MSG_VERDICT }
                     ],

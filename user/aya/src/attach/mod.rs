@@ -4,8 +4,10 @@ use aya_sys::{Errno, netlink};
 
 use crate::programs::ProgramError;
 
+pub(crate) mod cgroup;
 pub(crate) mod perf;
 pub(crate) mod probe;
+pub(crate) mod sock_map;
 pub(crate) mod socket;
 pub(crate) mod tc;
 pub(crate) mod tracing;

@@ -26,7 +26,12 @@ pub(super) fn probe(feature: Feature) -> Result<(), Error> {
         }
         Feature::FuncInfo => load(|btf| function(btf, FuncLinkage::STATIC)),
         // Only programs, and what they attach to, could tell; attaching and loading do.
-        Feature::XdpLink | Feature::BindMap | Feature::PerfLink | Feature::ProbeDevice => Ok(()),
+        Feature::CgroupLink
+        | Feature::XdpLink
+        | Feature::BindMap
+        | Feature::PerfLink
+        | Feature::ProbeDevice
+        | Feature::SockMapLink => Ok(()),
     }
 }
 

@@ -13,7 +13,7 @@ use aya_sys::{
 };
 use aya_uapi::{MapType, bindings::BPF_F_NUMA_NODE};
 
-use super::{MapError, MapInfo, MapShape, PerCpuValues, Pod, is_missing, pod};
+use super::{MapError, MapInfo, MapShape, PerCpuValues, Pod, is_missing, pod, sock::SockMapFd};
 use crate::{
     features::{Feature, Features},
     pin::{self, PinError},
@@ -24,7 +24,7 @@ use crate::{
 ///
 /// The map exists as long as a descriptor, a pin or a loaded program refers to it.
 #[derive(Debug)]
-pub struct MapFd(bpf::Map);
+pub struct MapFd(SockMapFd);
 
 impl MapFd {
     /// A second descriptor of the same map.
@@ -46,12 +46,18 @@ impl AsFd for MapFd {
 impl MapFd {
     /// The map as the system calls know it.
     pub(crate) const fn raw(&self) -> &bpf::Map {
+        self.0.raw()
+    }
+
+    /// The descriptor as that of a map of sockets, for the handles of those.
+    pub(super) const fn as_sock_map(&self) -> &SockMapFd {
         &self.0
     }
 
     /// A map's descriptor; the sizes of its elements are asked of the kernel.
     pub(crate) fn open(fd: OwnedFd) -> Result<Self, MapError> {
-        Ok(Self(bpf::Map::open(fd).map_err(SyscallError::from)?))
+        let map = bpf::Map::open(fd).map_err(SyscallError::from)?;
+        Ok(Self(SockMapFd::new(map)))
     }
 }
 
@@ -133,7 +139,7 @@ impl MapData {
         Ok(Self {
             name: name.to_owned(),
             shape,
-            fd: MapFd(map),
+            fd: MapFd(SockMapFd::new(map)),
         })
     }
 

@@ -49,6 +49,7 @@ pub mod queue;
 pub mod ring_buf;
 mod shape;
 mod shared;
+pub mod sock;
 pub mod stack_trace;
 
 /// [`Stack`], under the name of a module of its own.
@@ -79,6 +80,7 @@ pub use pod::Pod;
 pub use queue::{Queue, Stack};
 pub use ring_buf::RingBuf;
 pub use shape::MapShape;
+pub use sock::{SockHash, SockMap};
 pub use stack_trace::StackTraceMap;
 
 macro_rules! map_enum {

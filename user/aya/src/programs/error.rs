@@ -10,8 +10,8 @@ use crate::{
     maps::MapError,
     pin::PinError,
     programs::{
-        TracingError, kprobe::KProbeError, socket_filter::SocketFilterError, tc::TcError,
-        trace_point::TracePointError, xdp::XdpError,
+        TracingError, cgroup::CgroupError, kprobe::KProbeError, sock_map::SockMapError,
+        socket_filter::SocketFilterError, tc::TcError, trace_point::TracePointError, xdp::XdpError,
     },
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,
@@ -83,6 +83,10 @@ pub enum ProgramError {
     TcError(TcError),
     /// Attaching to a socket.
     SocketFilterError(SocketFilterError),
+    /// Attaching to a cgroup.
+    Cgroup(CgroupError),
+    /// Attaching to a socket map.
+    SockMap(SockMapError),
     /// Netlink refused.
     NetlinkError(NetlinkError),
     /// Type information.
@@ -165,6 +169,8 @@ impl fmt::Display for ProgramError {
             Self::TracePointError(error) => error.fmt(f),
             Self::TcError(error) => error.fmt(f),
             Self::SocketFilterError(error) => error.fmt(f),
+            Self::Cgroup(error) => error.fmt(f),
+            Self::SockMap(error) => error.fmt(f),
             Self::NetlinkError(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
             Self::EventRefused {
@@ -217,6 +223,8 @@ impl Error for ProgramError {
             Self::TracePointError(error) => error.source(),
             Self::TcError(error) => error.source(),
             Self::SocketFilterError(error) => error.source(),
+            Self::Cgroup(error) => error.source(),
+            Self::SockMap(error) => error.source(),
             Self::NetlinkError(error) => error.source(),
             Self::Btf(error) => error.source(),
             Self::IOError(error) => error.source(),
@@ -245,6 +253,8 @@ from! {
     TracePointError(TracePointError),
     TcError(TcError),
     SocketFilterError(SocketFilterError),
+    Cgroup(CgroupError),
+    SockMap(SockMapError),
     NetlinkError(NetlinkError),
     Btf(BtfError),
     IOError(io::Error),

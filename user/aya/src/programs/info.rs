@@ -239,6 +239,7 @@ link_types! {
     Cgroup = CGROUP,
     Iter = ITER,
     Netns = NETNS,
+    SockMap = SOCKMAP,
     Xdp = XDP,
     PerfEvent = PERF_EVENT,
     KProbeMulti = KPROBE_MULTI,

@@ -14,7 +14,7 @@ use std::{
 
 use aya_obj::LinkedProgram;
 use aya_uapi::{
-    ProgType,
+    AttachType, ProgType,
     programs::{PROGRAMS, ProgramDef},
 };
 
@@ -82,6 +82,8 @@ pub struct TypedProgram<K: Kind> {
     source: Option<Box<Source>>,
     /// The program's row, where its section or whoever opened it says so.
     def: Option<&'static ProgramDef>,
+    /// What the program is loaded for, where its section or whoever opened it says so.
+    attach_type: Option<AttachType>,
     state: State,
     pub(crate) links: Links<K>,
 }
@@ -94,6 +96,7 @@ impl<K: Kind> TypedProgram<K> {
         Self {
             name: name.into(),
             def: Some(source.spec().def),
+            attach_type: source.spec().attach_type,
             source: Some(Box::new(source)),
             state: State::Unloaded,
             links: Links::default(),
@@ -105,6 +108,7 @@ impl<K: Kind> TypedProgram<K> {
             name,
             source: None,
             def: None,
+            attach_type: None,
             state: State::Loaded { fd, pin: None },
             links: Links::default(),
         }
@@ -143,6 +147,17 @@ impl<K: Kind> TypedProgram<K> {
     /// The program's row in the table, where it is known.
     pub(crate) const fn def(&self) -> Option<&'static ProgramDef> {
         self.def
+    }
+
+    /// The program as one that was loaded for `attach_type`, which the kernel does not tell.
+    pub(crate) fn loaded_for(mut self, attach_type: Option<AttachType>) -> Self {
+        self.attach_type = attach_type;
+        self
+    }
+
+    /// What the program is loaded for, where that is known.
+    pub(crate) const fn attach_type(&self) -> Option<AttachType> {
+        self.attach_type
     }
 
     /// The name of the program: that of its function.

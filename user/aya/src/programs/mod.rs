@@ -24,6 +24,13 @@ use std::{
 
 use aya_uapi::ProgType;
 
+pub mod cgroup;
+pub mod cgroup_device;
+pub mod cgroup_skb;
+pub mod cgroup_sock;
+pub mod cgroup_sock_addr;
+pub mod cgroup_sockopt;
+pub mod cgroup_sysctl;
 mod error;
 pub mod fentry;
 pub mod fexit;
@@ -38,6 +45,10 @@ pub mod perf_event;
 mod probe;
 mod program_type;
 pub mod raw_trace_point;
+pub mod sk_msg;
+pub mod sk_skb;
+mod sock_map;
+pub mod sock_ops;
 pub mod socket_filter;
 pub mod tc;
 mod test_run;
@@ -49,6 +60,11 @@ pub mod xdp;
 #[expect(deprecated, reason = "the older spelling is kept working")]
 pub use self::xdp::XdpFlags;
 pub use self::{
+    cgroup::{CgroupAttachMode, CgroupError},
+    cgroup_skb::CgroupSkbAttachType,
+    cgroup_sock::CgroupSockAttachType,
+    cgroup_sock_addr::CgroupSockAddrAttachType,
+    cgroup_sockopt::CgroupSockoptAttachType,
     error::ProgramError,
     info::{ProgramInfo, loaded_links, loaded_programs},
     kind::{HasLinks, Kind, LoadsAlone, OpensAlone, TypedProgram},
@@ -56,6 +72,8 @@ pub use self::{
     probe::ProbeKind,
     program_type::{LsmAttachType, ProgramType},
     raw_trace_point::{RawTracePointRunOptions, RawTracePointTestRunResult},
+    sk_skb::SkSkbKind,
+    sock_map::SockMapError,
     socket_filter::SocketFilterError,
     tc::{TcAttachType, TcError, TcHandle},
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},

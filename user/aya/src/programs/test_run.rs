@@ -114,7 +114,7 @@ macro_rules! take_packets {
 }
 
 take_packets! {
-    ReusePortSocketFilter SchedClassifier SocketFilter Xdp
+    CgroupSkb ReusePortSocketFilter SchedClassifier SocketFilter Xdp
 }
 
 /// Runs a program that takes a packet.

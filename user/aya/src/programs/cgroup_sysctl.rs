@@ -1,0 +1,52 @@
+//! Kernel parameters: what a cgroup's processes read and write below `/proc/sys`.
+//!
+//! A [`CgroupSysctl`] program runs on each such access and allows it (1), refuses it with `EPERM`
+//! (0), or puts another value in the place of the one that is written.
+//!
+//! Since kernel 5.2.
+//!
+//! ```no_run
+//! use aya::{Ebpf, programs::{CgroupAttachMode, CgroupSysctl}};
+//!
+//! let mut ebpf = Ebpf::load_file("sysctl.o")?;
+//! let program: &mut CgroupSysctl = ebpf.program_mut("guard").ok_or("no such program")?.try_into()?;
+//! program.load()?;
+//! let cgroup = std::fs::File::open("/sys/fs/cgroup/foo")?;
+//! program.attach(cgroup, CgroupAttachMode::Single)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What happens when the process ends is said at [`CgroupAttachMode`]'s module,
+//! [`cgroup`](super::cgroup).
+
+use std::os::fd::AsFd;
+
+use super::cgroup::links;
+use crate::programs::{CgroupAttachMode, ProgramError};
+use aya_uapi::AttachType;
+
+pub use super::CgroupSysctl;
+
+links!(
+    CgroupSysctl,
+    CgroupSysctlLink,
+    CgroupSysctlLinkId,
+    "a cgroup"
+);
+
+impl CgroupSysctl {
+    /// Attaches the program to the cgroup that is open as `cgroup`, a folder in a cgroup2 file
+    /// system.
+    ///
+    /// # Errors
+    ///
+    /// When the program is not loaded, the descriptor is no cgroup, or the cgroup has a program
+    /// that admits no other.
+    pub fn attach<T: AsFd>(
+        &mut self,
+        cgroup: T,
+        mode: CgroupAttachMode,
+    ) -> Result<CgroupSysctlLinkId, ProgramError> {
+        self.attach_to_cgroup(cgroup, AttachType::CGROUP_SYSCTL, mode)
+    }
+}
