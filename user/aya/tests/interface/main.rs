@@ -12,6 +12,7 @@
 )]
 
 mod channels;
+mod events;
 
 use std::{
     borrow::Cow,
