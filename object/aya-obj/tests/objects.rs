@@ -313,6 +313,37 @@ fn the_other_byte_order_is_read_but_not_configured() {
 }
 
 #[test]
+fn fields_of_events_ride_on_the_calls_that_stand_for_them() {
+    let source = r#"
+        extern u64 pid(void *ctx) __asm__("__aya_field:4:sched/sched_process_exec:pid");
+        extern u64 path(void *ctx) __asm__("__aya_field:bytes::filename");
+        SEC("tp/sched/sched_process_exec") int one(void *ctx) { return pid(ctx) + path(ctx) + pid(ctx); }
+        SEC("xdp") int two(struct xdp_md *ctx) { return 2; }
+    "#;
+    let test = "fields_of_events_ride_on_the_calls_that_stand_for_them";
+    let Some(bytes) = compile(test, source) else {
+        return;
+    };
+    let object = link(ObjectSpec::parse(&bytes).unwrap());
+    let one = program(&object, "one");
+    let read: Vec<_> = one.fields().collect();
+    let names: Vec<_> = read.iter().map(|(_, field)| field.name.as_str()).collect();
+    assert_eq!(names, ["pid", "filename", "pid"]);
+    assert_eq!(read[0].1.event.as_deref(), Some("sched/sched_process_exec"));
+    assert_eq!(read[1].1.event, None);
+    let calls: Vec<_> = read.iter().map(|(at, _)| one.insns[*at].insn).collect();
+    assert!(calls.iter().all(|insn| insn.is_subprogram_call()));
+    assert_eq!(program(&object, "two").fields().count(), 0);
+
+    let broken = source.replace("__aya_field:bytes::filename", "__aya_field:3::filename");
+    let error = ObjectSpec::parse(&compile(test, &broken).unwrap()).unwrap_err();
+    assert!(
+        error.to_string().contains("it names no field of an event"),
+        "{error}"
+    );
+}
+
+#[test]
 fn what_the_kernel_defines_is_listed_and_refused_for_now() {
     let source = r#"
         extern int bpf_thing(int x) SEC(".ksyms");

@@ -1,7 +1,6 @@
 //! Tracepoint programs: fields by name, links, and what is said when something is wrong.
 
 use std::{
-    io,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -362,16 +361,4 @@ in_both_modes! {
         }
         Ok(())
     }
-}
-
-/// Without trace events there is an error that says how to get them.
-#[test]
-fn no_trace_events() -> TestResult {
-    use std::error::Error as _;
-    let io_error = io::Error::new(io::ErrorKind::NotFound, "tracefs is not mounted");
-    let filename = "/sys/kernel/tracing".into();
-    let error = TracePointError::FileError { filename, io_error };
-    assert!(error.to_string().contains("mounted"), "{error}");
-    assert!(error.source().is_some());
-    Ok(())
 }

@@ -2,14 +2,14 @@
 
 mod support;
 
-use std::{error::Error, sync::Mutex};
+use std::{error::Error, io, sync::Mutex};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     features::Features,
     maps::{HashMap, MapData},
     pin::PinError,
-    programs::{ProgramError, Xdp, XdpMode},
+    programs::{ProgramError, TracePointError, Xdp, XdpMode},
 };
 use aya_sys::{
     Errno,
@@ -396,4 +396,51 @@ fn interfaces_that_refuse() {
         "network interface `no-such-if0` ",
         "lists those there are",
     );
+}
+
+#[test]
+fn tracepoints_and_their_fields() {
+    let text = |text: &str| text.to_owned();
+    let (program, event, field) = (text("exec"), text("sched/sched_process_exec"), text("pid"));
+    let unreadable = TracePointError::FileError {
+        filename: "/sys/kernel/tracing".into(),
+        io_error: io::Error::new(io::ErrorKind::NotFound, "tracefs is not mounted: mount it"),
+    };
+    reads(&unreadable, "/sys/kernel/tracing: ", "the process be root");
+    let unknown = |similar| TracePointError::NotFound {
+        event: event.clone(),
+        similar,
+        folder: "/sys/kernel/tracing/events/sched".into(),
+    };
+    let begins = "tracepoint `sched/sched_process_exec`: ";
+    reads(&unknown(vec![]), begins, "lists those there are");
+    reads(&unknown(vec![text("a/b")]), begins, "did you mean `a/b`?");
+    let begins = "program `exec`: ";
+    let no_event = TracePointError::NoEvent {
+        program: program.clone(),
+        field: field.clone(),
+    };
+    reads(&no_event, begins, "in `field!(\"CATEGORY/NAME\", \"pid\")`");
+    let no_field = TracePointError::UnknownField {
+        program: program.clone(),
+        event: event.clone(),
+        field: field.clone(),
+        fields: vec![text("filename"), text("old_pid")],
+    };
+    reads(&no_field, begins, "use one of `filename`, `old_pid`");
+    let shape = TracePointError::FieldShape {
+        program: program.clone(),
+        event: event.clone(),
+        field: field.clone(),
+        declaration: text("pid_t pid"),
+        remedy: text("read it with `field`, as a number of 4 bytes"),
+    };
+    reads(&shape, begins, "as a number of 4 bytes");
+    let elsewhere = TracePointError::OtherFields {
+        program,
+        field,
+        loaded_for: event,
+        event: text("sched/sched_switch"),
+    };
+    reads(&elsewhere, begins, "write a program for each");
 }

@@ -9,18 +9,22 @@ const MOUNTS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 ///
 /// # Errors
 ///
-/// `NotFound` with a message that says how to mount it.
+/// `NotFound` with a message that says how to mount it, or that the process may not look into it.
 pub(crate) fn root() -> io::Result<PathBuf> {
-    let mounted = MOUNTS.iter().map(PathBuf::from);
-    mounted
-        .filter(|path| path.join("events").is_dir())
-        .next()
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::NotFound,
-                "tracefs is not mounted: `mount -t tracefs tracefs /sys/kernel/tracing`",
-            )
-        })
+    let mut refused = None;
+    for path in MOUNTS.map(PathBuf::from) {
+        match fs::metadata(path.join("events")) {
+            Ok(_) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => refused = Some(error),
+            Err(_) => {}
+        }
+    }
+    Err(refused.unwrap_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "tracefs is not mounted: `mount -t tracefs tracefs /sys/kernel/tracing`",
+        )
+    }))
 }
 
 /// The number by which a perf event names a trace event.
