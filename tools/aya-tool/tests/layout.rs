@@ -1,9 +1,17 @@
 //! Bindings against the C compiler: what clang says of sizes and offsets, and the bytes that it makes of
 //! bit fields, must be what rustc makes of the bindings to the same types.
+//!
+//! Big-endian machines are played: the compiler's bytes for one of them are read by bindings that are
+//! told to be there.
 
 mod common;
 
 use std::{fmt::Write as _, fs};
+
+use object::{
+    Endianness,
+    read::{Object as _, ObjectSection as _, elf::ElfFile64},
+};
 
 use common::{MODULE, clang, folder, printed, rustc, skip};
 
@@ -262,5 +270,77 @@ fn layouts_are_those_of_the_c_compiler() {
             assert_eq!(ours, theirs, "{edition}");
         }
         assert_eq!(ours.lines().count(), theirs.lines().count());
+    }
+}
+
+/// Values of all bit fields of `struct bits`, and of `struct packed_bits`, as C and Rust write them.
+const BIG: &[(&str, &[(&str, &str)])] = &[
+    (
+        "bits",
+        &[
+            ("a", "5"),
+            ("b", "-3"),
+            ("d", "0x9234567891"),
+            ("f", "8"),
+            ("g", "-1"),
+            ("h", "-4"),
+            ("i", "0x4123456789abcdef"),
+            ("k", "0x55"),
+        ],
+    ),
+    (
+        "packed_bits",
+        &[("a", "6"), ("b", "0x2aaaaaab"), ("c", "0x1deadbeef")],
+    ),
+];
+
+#[test]
+fn bit_fields_of_big_endian_machines() {
+    let test = "bit_fields_of_big_endian_machines";
+    for (name, values) in BIG {
+        let folder = folder(&format!("big-endian-{name}"));
+        fs::write(folder.join("types.h"), TYPES).unwrap();
+        let pairs = |form: &dyn Fn(&str, &str) -> String| -> String {
+            values
+                .iter()
+                .map(|(field, value)| form(field, value))
+                .collect()
+        };
+        let initial = pairs(&|field, value| format!(".{field} = {value}, "));
+        let source = format!("#include \"types.h\"\nstruct {name} object = {{ {initial} }};\n");
+        fs::write(folder.join("types.c"), source).unwrap();
+        let object = ["-target", "bpfeb", "-g", "-c", "types.c", "-o", "types.o"];
+        if clang(&folder, &object).is_none() {
+            skip(test, "no clang");
+            return;
+        }
+        let object = fs::read(folder.join("types.o")).unwrap();
+        let file = ElfFile64::<Endianness>::parse(&object[..]).unwrap();
+        let data = file.section_by_name(".data").unwrap();
+        fs::write(folder.join("data"), data.data().unwrap()).unwrap();
+        let text = aya_tool::generate(folder.join("types.o"), &[name]).unwrap();
+        assert_eq!(text.matches("cfg!(target_endian = \"big\")").count(), 2);
+        let text = text.replace("cfg!(target_endian = \"big\")", "true");
+        fs::write(folder.join("vmlinux.rs"), text).unwrap();
+        let reads = pairs(&|field, value| {
+            format!("assert_eq!(object.{field}() as i64, {value}, \"{field}\");\n")
+        });
+        let writes = pairs(&|field, value| format!("again.set_{field}({value}i64 as _);\n"));
+        let main = format!(
+            "{MODULE}\
+             use vmlinux::{name};\n\
+             const SIZE: usize = size_of::<{name}>();\n\
+             fn main() {{\n\
+             let data: [u8; SIZE] = *include_bytes!(\"data\");\n\
+             let object: {name} = unsafe {{ std::mem::transmute(data) }};\n\
+             {reads}\
+             let mut again: {name} = unsafe {{ std::mem::zeroed() }};\n\
+             {writes}\
+             let again: [u8; SIZE] = unsafe {{ std::mem::transmute(again) }};\n\
+             assert_eq!(again, data);\n}}\n"
+        );
+        fs::write(folder.join("main.rs"), main).unwrap();
+        rustc(&folder, &["--edition=2024", "-oours"]);
+        printed(&folder, "ours");
     }
 }

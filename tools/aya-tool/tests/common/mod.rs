@@ -48,6 +48,35 @@ pub(crate) fn rustc(folder: &Path, arguments: &[&str]) {
     expect_success(&output(command.current_dir(folder)));
 }
 
+/// Compiles `main.rs` of a folder as a library for eBPF machines, every warning an error. `None` without
+/// the source of Rust's libraries.
+pub(crate) fn rustc_for_ebpf(folder: &Path, edition: &str) -> Option<()> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sysroot = output(Command::new(rustc).args(["--print", "sysroot"]));
+    let sysroot = String::from_utf8(sysroot.stdout).unwrap();
+    let source = Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core");
+    if !source.is_dir() {
+        return None;
+    }
+    let manifest = format!(
+        "[workspace]\n[package]\nname = \"bindings\"\nedition = \"{edition}\"\n\
+         [lib]\npath = \"main.rs\"\n[profile.release]\ndebug-assertions = true\n"
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    let target = folder.with_file_name("ebpf-target");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
+        .args(["check", "--quiet", "--release", "-Zbuild-std=core"])
+        .args(["--target", "bpfel-unknown-none"])
+        .current_dir(folder)
+        .env("CARGO_TARGET_DIR", target)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Dwarnings")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    expect_success(&output(&mut cargo));
+    Some(())
+}
+
 /// Compiles C. `None` without clang.
 pub(crate) fn clang(folder: &Path, arguments: &[&str]) -> Option<()> {
     let mut command = ["clang-19", "clang"].into_iter().find_map(|clang| {
