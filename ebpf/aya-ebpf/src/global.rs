@@ -1,9 +1,13 @@
 //! Variables of the object itself, as opposed to maps.
 
-/// A read-only variable that user space may set before the program is loaded.
+use core::cell::UnsafeCell;
+
+/// A read-only variable that user space may set before the program is loaded, with aya's
+/// `EbpfLoader::override_global`.
 ///
-/// It lies in `.rodata`; the kernel treats it as a constant, so that code behind a disabled flag costs
-/// nothing. Reads are volatile: the compiler must not use the value it sees.
+/// It lies in `.rodata`, or in a section `.rodata.NAME` if it has that `link_section`. The kernel treats
+/// it as a constant, so that code behind a disabled flag costs nothing. Reads are volatile: the compiler
+/// must not use the value it sees. For what changes while programs run there is [`GlobalMut`].
 ///
 /// Since Linux 5.2.
 ///
@@ -38,6 +42,85 @@ impl<T: Copy> Global<T> {
         unsafe { core::ptr::read_volatile(&self.value) }
     }
 }
+
+/// A number that programs and user space share: both may change it at any time, and see what the other
+/// one wrote. In user space it is aya's `Ebpf::global(name)`, with `read` and `write`.
+///
+/// It lies in `.data`, or in `.bss` where it begins as zero, or in a section `.data.NAME` if it has that
+/// `link_section`. `T` is an integer, of which each load and store is one instruction: no reader ever sees
+/// half of a number. All CPUs share one variable; counters that must be fast are better kept in a
+/// [`PerCpuArray`](crate::maps::PerCpuArray).
+///
+/// Since Linux 5.2; written to by user space since 5.5.
+///
+/// ```
+/// use aya_ebpf::GlobalMut;
+///
+/// #[unsafe(no_mangle)]
+/// static LIMIT: GlobalMut<u32> = GlobalMut::new(1000);
+/// #[unsafe(no_mangle)]
+/// static SEEN: GlobalMut<u64> = GlobalMut::new(0);
+///
+/// fn is_too_long(len: u32) -> bool {
+///     SEEN.add(1);
+///     len > LIMIT.load()
+/// }
+/// # assert!(is_too_long(1001) && !is_too_long(1000) && SEEN.load() == 2);
+/// ```
+#[repr(transparent)]
+pub struct GlobalMut<T: GlobalInteger> {
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: all access is by loads and stores of one instruction each, which may happen at the same time.
+unsafe impl<T: GlobalInteger> Sync for GlobalMut<T> {}
+
+impl<T: GlobalInteger> GlobalMut<T> {
+    /// A variable that begins with this value.
+    pub const fn new(value: T) -> Self {
+        Self {
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// The value now, in no order towards other memory.
+    #[inline(always)]
+    pub fn load(&self) -> T {
+        // SAFETY: valid and aligned; volatile, since others write it, in one instruction.
+        unsafe { self.value.get().read_volatile() }
+    }
+
+    /// Sets the value, in no order towards other memory.
+    #[inline(always)]
+    pub fn store(&self, value: T) {
+        // SAFETY: valid and aligned; volatile, since others access it, in one instruction.
+        unsafe { self.value.get().write_volatile(value) }
+    }
+}
+
+impl GlobalMut<u64> {
+    /// Adds `value` in one step, so that nothing is lost when several CPUs do. Wraps around.
+    #[inline(always)]
+    pub fn add(&self, value: u64) {
+        // SAFETY: valid and aligned.
+        unsafe { atomic_add_u64(self.value.get(), value) }
+    }
+}
+
+/// What [`GlobalMut`] holds: the integers of up to 64 bits.
+pub trait GlobalInteger: Copy + sealed::Sealed {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! integers {
+    ($($integer:ident),*) => {$(
+        impl sealed::Sealed for $integer {}
+        impl GlobalInteger for $integer {}
+    )*};
+}
+integers!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
 
 /// Adds `value` to `*counter` in one step, without an order towards other memory.
 ///
@@ -81,6 +164,15 @@ mod tests {
         static GLOBAL: Global<u16> = Global::new(80);
         assert_eq!(GLOBAL.load(), 80);
         assert_eq!(size_of::<Global<u16>>(), 2);
+    }
+
+    #[test]
+    fn a_shared_one_too() {
+        static GLOBAL: GlobalMut<i16> = GlobalMut::new(-1);
+        assert_eq!(GLOBAL.load(), -1);
+        GLOBAL.store(7);
+        assert_eq!(GLOBAL.load(), 7);
+        assert_eq!(size_of::<GlobalMut<i16>>(), 2);
     }
 
     #[test]

@@ -56,7 +56,7 @@ mod panic;
 pub mod programs;
 
 pub use args::Argument;
-pub use global::{Global, atomic_add_u64, check_bounds_signed};
+pub use global::{Global, GlobalInteger, GlobalMut, atomic_add_u64, check_bounds_signed};
 pub use panic::abort;
 pub use programs::EbpfContext;
 /// The former name of [`EbpfContext`].

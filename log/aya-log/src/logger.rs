@@ -30,8 +30,11 @@ use crate::{decoder::Decoder, error::Error, loaded::Loaded, source::Source};
 /// # }
 /// ```
 ///
+/// Programs of all types can log, sleepable ones since kernel 5.12.
+///
 /// On kernels before 5.8, which have no ring buffers, it reads a perf buffer per CPU, and its
-/// descriptor stands for all of them.
+/// descriptor stands for all of them. There the types `sk_reuseport` and `flow_dissector` cannot log:
+/// loading them fails, and the verifier names the helper `bpf_perf_event_output`.
 #[derive(Debug)]
 pub struct EbpfLogger<T> {
     source: Source,

@@ -66,12 +66,12 @@ impl ObjectSpec {
 
     /// Sets the initial value of a global variable.
     fn set_global(&mut self, global: &Global<'_>) -> Result<(), Error> {
-        let missing = || Error::NoGlobal {
-            global: global.name.into(),
-        };
         let Some(spec) = self.globals.get(global.name) else {
             return match global.must_exist {
-                true => Err(missing()),
+                true => Err(Error::NoGlobal {
+                    global: global.name.into(),
+                    known: self.globals.keys().cloned().collect(),
+                }),
                 false => Ok(()),
             };
         };
@@ -87,9 +87,12 @@ impl ObjectSpec {
         let end = start.saturating_add(size);
         let map = self.maps.get_mut(usize_of(spec.map.0));
         let map = map.filter(|map| end <= usize_of(map.value_size));
-        let contents = map
-            .and_then(|map| map.contents.as_mut())
-            .ok_or_else(missing)?;
+        let contents = map.and_then(|map| map.contents.as_mut());
+        // The parser keeps variables that lie inside of their section.
+        let contents = contents.ok_or_else(|| Error::NoGlobal {
+            global: global.name.into(),
+            known: Vec::new(),
+        })?;
         if contents.len() < end {
             contents.resize(end, 0);
         }

@@ -1,6 +1,6 @@
 //! What can be wrong with an object file.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use object::Endianness;
@@ -105,6 +105,8 @@ pub enum Error {
     NoGlobal {
         /// The name asked for.
         global: String,
+        /// The names of the variables that it has.
+        known: Vec<String>,
     },
     /// A global variable of another size than the value to put in.
     GlobalSize {
@@ -214,10 +216,13 @@ impl fmt::Display for Error {
                 f,
                 "map `{map}`: the object has no map of that name; check the spelling"
             ),
-            Self::NoGlobal { global } => write!(
-                f,
-                "global `{global}`: the object has no variable of that name; check the spelling, and that the program uses it (`#[no_mangle] static`)"
-            ),
+            Self::NoGlobal { global, known } => {
+                write!(
+                    f,
+                    "global `{global}`: the object has no variable of that name{}; check the spelling, and that the program uses it (`#[unsafe(no_mangle)] static`)",
+                    Known(known)
+                )
+            }
             Self::GlobalSize {
                 global,
                 expected,
@@ -267,5 +272,22 @@ fn machine_name(machine: u16) -> String {
         183 => "Arm 64".into(),
         243 => "RISC-V".into(),
         _ => alloc::format!("the machine with ELF number {machine}"),
+    }
+}
+
+/// The names to choose from, as far as they fit into a message.
+struct Known<'a>(&'a [String]);
+
+impl fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 16;
+        for (index, name) in self.0.iter().take(MOST).enumerate() {
+            let before = if index == 0 { ", it has" } else { "," };
+            write!(f, "{before} `{name}`")?;
+        }
+        match self.0.len().checked_sub(MOST) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, " and {more} more"),
+        }
     }
 }

@@ -331,7 +331,7 @@ async fn each_record_wakes(
 /// Sends a record, waits until it was read, sends the next: each has to wake its reader, which sleeps or
 /// is about to, from a CPU that changes. One wake-up that is missed ends it all.
 async fn one_at_a_time(mut ebpf: Ebpf, read: mpsc::Receiver<u32>) -> TestResult {
-    const SENT: u32 = 3000;
+    const SENT: u32 = 1000;
     let (done, mut end) = tokio::sync::oneshot::channel::<Result<(), String>>();
     thread::spawn(move || {
         let mut sent = || -> TestResult {

@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use aya_obj::spec::GlobalSpec;
 
 use crate::{
-    error::EbpfError,
-    loader::EbpfLoader,
-    maps::{Map, MapError, MapFd, Pod, pod},
-    programs::Program,
-    sys::SyscallError,
+    error::EbpfError, global::GlobalVariable, loader::EbpfLoader, maps::Map, programs::Program,
 };
 
 /// The maps and programs of an object.
@@ -128,53 +124,12 @@ impl Ebpf {
         self.sections.get(name).map(Vec::as_slice)
     }
 
-    /// The global variable `name`, as the programs see it; `None` when the object has no such
-    /// variable, or the map of its section was taken.
+    /// The global variable `name`, which the programs and this process share; `None` when the object
+    /// has no such variable, or the map of its section was taken.
     pub fn global(&self, name: &str) -> Option<GlobalVariable> {
         let global = self.globals.get(name)?;
         let map = self.map_names.get(usize::try_from(global.map.0).ok()?)?;
         let map = self.maps.get(map)?.data();
-        Some(GlobalVariable {
-            name: name.to_owned(),
-            map: map.fd().try_clone().ok()?,
-            offset: usize::try_from(global.offset).ok()?,
-            size: usize::try_from(global.size).ok()?,
-        })
-    }
-}
-
-/// A global variable of a loaded object. It can be read as long as this value lives, whatever
-/// becomes of the [`Ebpf`].
-#[derive(Debug)]
-pub struct GlobalVariable {
-    name: String,
-    map: MapFd,
-    offset: usize,
-    size: usize,
-}
-
-impl GlobalVariable {
-    /// The variable's value now.
-    ///
-    /// # Errors
-    ///
-    /// [`MapError::InvalidValueSize`] when `T` has another size than the variable, and the
-    /// kernel's refusal.
-    pub fn read<T: Pod>(&self) -> Result<T, MapError> {
-        let size = size_of::<T>();
-        let wrong_size = || MapError::InvalidValueSize {
-            name: self.name.clone(),
-            size,
-            expected: self.size,
-        };
-        if size != self.size {
-            return Err(wrong_size());
-        }
-        let map = self.map.raw();
-        let mut section = vec![0; map.value_size()];
-        let read = map.lookup(&0_u32.to_ne_bytes(), &mut section, 0);
-        read.map_err(SyscallError::from)?;
-        let bytes = section.get(self.offset..).unwrap_or_default();
-        pod::from_prefix(bytes).ok_or_else(wrong_size)
+        GlobalVariable::new(name, global, map)
     }
 }

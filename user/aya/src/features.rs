@@ -27,6 +27,8 @@ pub enum Feature {
     Btf,
     /// Type information can describe programs (5.0).
     FuncInfo,
+    /// Arrays can be mapped into memory (5.5).
+    MappedArrays,
     /// Ring buffers (5.8).
     RingBuf,
     /// A program's hold on a cgroup is a bpf_link (5.7).

@@ -56,6 +56,7 @@ mod ebpf;
 mod error;
 #[doc(hidden)]
 pub mod features;
+mod global;
 #[doc(hidden)]
 pub mod links;
 mod loader;
@@ -71,8 +72,9 @@ mod verifier;
 
 pub use self::{
     btf::{Btf, BtfError, Endianness},
-    ebpf::{Ebpf, GlobalVariable},
+    ebpf::Ebpf,
     error::EbpfError,
+    global::GlobalVariable,
     loader::{EbpfLoader, GlobalData},
     maps::Pod,
     programs::{

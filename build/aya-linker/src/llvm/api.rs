@@ -90,6 +90,9 @@ api! {
     LLVMGetSection(Ptr) -> Str;
     LLVMSetSection(Ptr, Str);
     LLVMSetAlignment(Ptr, c_uint);
+    LLVMGetOrdering(Ptr) -> c_uint;
+    LLVMSetOrdering(Ptr, c_uint);
+    LLVMSetVolatile(Ptr, c_int);
     LLVMIsGlobalConstant(Ptr) -> c_int;
     LLVMSetGlobalConstant(Ptr, c_int);
     LLVMSetUnnamedAddress(Ptr, c_uint);

@@ -251,6 +251,19 @@ impl Value {
         unsafe { (api().LLVMSetAlignment)(self.0, bytes) }
     }
 
+    /// Makes a relaxed atomic load or store a volatile one.
+    pub(crate) fn relaxed_to_volatile(self) {
+        const NOT_ATOMIC: c_uint = 0;
+        const MONOTONIC: c_uint = 2;
+        // SAFETY: a live load or store.
+        unsafe {
+            if (api().LLVMGetOrdering)(self.0) == MONOTONIC {
+                (api().LLVMSetOrdering)(self.0, NOT_ATOMIC);
+                (api().LLVMSetVolatile)(self.0, 1);
+            }
+        }
+    }
+
     /// Two with the same content are not merged.
     pub(crate) fn make_address_significant(self) {
         // SAFETY: a live global variable; 0 is "no unnamed address".

@@ -3,7 +3,7 @@
 //! ```text
 //! retarget      host module → BPF module
 //! maps          `maps` statics → BTF definitions
-//! atomics       the relaxed add
+//! atomics       the relaxed add; relaxed loads and stores
 //! panics        calls of the panic machinery → markers
 //! internalise   programs and named statics stay visible
 //! wide          what no subprogram can be is inlined
@@ -114,6 +114,7 @@ pub(crate) fn lower(
         .run("always-inline,function(sroa,early-cse,instcombine,simplifycfg,adce),globaldce,strip-dead-prototypes", false)
         .map_err(stage("cleaning up"))?;
     check::run(session, addresses)?;
+    atomics::relax(session);
     packet::run(session, &options.arch);
     names::keep_apart(session);
     Ok(lowered)

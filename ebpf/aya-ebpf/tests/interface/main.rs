@@ -14,7 +14,7 @@
 use core::{cmp::Ordering, ffi::CStr, mem::MaybeUninit, num::NonZeroU32};
 
 use aya_ebpf::{
-    EbpfContext, Global, bindings, bpf_printk, check_bounds_signed,
+    EbpfContext, Global, GlobalMut, bindings, bpf_printk, check_bounds_signed,
     cty::{c_int, c_long, c_void},
     helpers,
     macros::{map, xdp},
@@ -35,6 +35,7 @@ static COUNTERS: HashMap<u32, u64> = HashMap::with_max_entries(16, 0);
 static mut OLD: LruHashMap<u32, u64> = LruHashMap::with_max_entries(16, 0);
 #[unsafe(no_mangle)]
 static PORT: Global<u16> = Global::new(80);
+static SEEN: GlobalMut<u64> = GlobalMut::new(0);
 
 #[xdp]
 fn program(ctx: XdpContext) -> u32 {

@@ -2,7 +2,10 @@
 
 use alloc::{borrow::ToOwned, collections::BTreeMap, vec::Vec};
 
-use aya_uapi::{MapType, bindings::BPF_F_RDONLY_PROG};
+use aya_uapi::{
+    MapType,
+    bindings::{BPF_F_MMAPABLE, BPF_F_RDONLY_PROG},
+};
 
 use super::{Parser, is_family, is_loaded, number};
 use crate::{
@@ -75,7 +78,12 @@ impl Parser<'_> {
                 key_size: 4,
                 value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
                 max_entries: 1,
-                flags: if read_only { BPF_F_RDONLY_PROG } else { 0 },
+                // User space writes to one variable, beside programs that write to others.
+                flags: if read_only {
+                    BPF_F_RDONLY_PROG
+                } else {
+                    BPF_F_MMAPABLE
+                },
                 value_type: value_type.unwrap_or_default(),
                 contents: Some(section.data.into()),
                 frozen: read_only,

@@ -2,7 +2,13 @@
 #![no_std]
 #![no_main]
 
+use core::{
+    ptr::read_volatile,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
 use aya_ebpf::{
+    Global, GlobalMut,
     bindings::xdp_action,
     macros::{map, xdp},
     maps::{PerfEventArray, PerfEventByteArray},
@@ -62,6 +68,57 @@ fn bytes(ctx: XdpContext) -> u32 {
         BYTES.output(&ctx, &start, 0);
     }
     xdp_action::XDP_PASS
+}
+
+/// A constant as programs had it before [`Global`].
+#[unsafe(no_mangle)]
+static PID: i32 = 0;
+#[unsafe(no_mangle)]
+static ADDRESS: Global<[u8; 4]> = Global::new([10, 0, 0, 1]);
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata.settings")]
+static SETTING: Global<u16> = Global::new(1);
+
+/// In `.bss`.
+#[unsafe(no_mangle)]
+static RUNS: GlobalMut<u64> = GlobalMut::new(0);
+/// In `.data`.
+#[unsafe(no_mangle)]
+static STEP: GlobalMut<u32> = GlobalMut::new(3);
+#[unsafe(no_mangle)]
+static FLAG: GlobalMut<u8> = GlobalMut::new(1);
+#[unsafe(no_mangle)]
+#[unsafe(link_section = ".data.limits")]
+static LIMIT: GlobalMut<u32> = GlobalMut::new(1000);
+/// Rust's own, of which both modes have this much.
+#[unsafe(no_mangle)]
+static ATOMIC: AtomicU64 = AtomicU64::new(0);
+/// What programs have besides.
+#[unsafe(no_mangle)]
+static mut LAST: [u32; 3] = [0; 3];
+
+/// The sum of all constants.
+#[xdp]
+fn constants(_ctx: XdpContext) -> u32 {
+    // SAFETY: a static is there to be read.
+    let pid = unsafe { read_volatile(&PID) };
+    let address: u32 = ADDRESS.load().iter().map(|byte| u32::from(*byte)).sum();
+    pid as u32 + address + u32::from(SETTING.load())
+}
+
+/// Counts, by a step that user space chooses, up to a limit; returns the flag.
+#[xdp]
+fn variables(_ctx: XdpContext) -> u32 {
+    let step = STEP.load();
+    if RUNS.load() < u64::from(LIMIT.load()) {
+        RUNS.add(u64::from(step));
+    }
+    ATOMIC.store(ATOMIC.load(Relaxed) + 1, Relaxed);
+    // SAFETY: the test runs one program at a time.
+    unsafe { LAST = [step, step + 1, step + 2] };
+    let flag = FLAG.load();
+    FLAG.store(flag.wrapping_add(1));
+    u32::from(flag)
 }
 
 aya_ebpf::panic_handler!();

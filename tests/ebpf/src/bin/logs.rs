@@ -41,4 +41,14 @@ fn values(ctx: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 
+/// Each way in which a statement may send its record, without a look at the context: other types of
+/// programs can be made of it.
+#[xdp]
+fn anywhere(ctx: XdpContext) -> u32 {
+    info!(&ctx, "a constant");
+    info!(&ctx, "a number: {}", 7u32);
+    info!(&ctx, "a string: {}", "seven");
+    xdp_action::XDP_ABORTED
+}
+
 aya_ebpf::panic_handler!();

@@ -8,7 +8,7 @@ use aya_sys::{
     Error,
     bpf::{self, LinkTarget},
 };
-use aya_uapi::{AttachType, MapType};
+use aya_uapi::{AttachType, MapType, bindings::BPF_F_MMAPABLE};
 
 use super::Feature;
 use crate::btf::HOST;
@@ -16,8 +16,9 @@ use crate::btf::HOST;
 /// Whether the running kernel has the feature: the error is how it refused it.
 pub(super) fn probe(feature: Feature) -> Result<(), Error> {
     match feature {
-        Feature::Names => map(MapType::ARRAY, "probe"),
-        Feature::RingBuf => map(MapType::RINGBUF, ""),
+        Feature::Names => map(MapType::ARRAY, "probe", 0),
+        Feature::MappedArrays => map(MapType::ARRAY, "", BPF_F_MMAPABLE),
+        Feature::RingBuf => map(MapType::RINGBUF, "", 0),
         Feature::Btf => load(|_| ()),
         Feature::TcxLink => {
             // The loopback interface, which every network namespace has.
@@ -121,7 +122,7 @@ fn declaration_tag(btf: &mut Btf, attribute: bool) {
     );
 }
 
-fn map(map_type: MapType, name: &str) -> Result<(), Error> {
+fn map(map_type: MapType, name: &str, flags: u32) -> Result<(), Error> {
     let ring = map_type == MapType::RINGBUF;
     bpf::map_create(&bpf::MapCreate {
         key_size: if ring { 0 } else { 4 },
@@ -129,6 +130,7 @@ fn map(map_type: MapType, name: &str) -> Result<(), Error> {
         // A ring buffer holds whole pages, of whatever size this machine has.
         max_entries: if ring { 1 << 16 } else { 1 },
         name,
+        flags,
         ..bpf::MapCreate::new(map_type)
     })
     .map(drop)

@@ -11,7 +11,10 @@ use aya_sys::{
     Errno,
     bpf::{self, MapCreate},
 };
-use aya_uapi::{MapType, bindings::BPF_F_NUMA_NODE};
+use aya_uapi::{
+    MapType,
+    bindings::{BPF_F_MMAPABLE, BPF_F_NUMA_NODE},
+};
 
 use super::{MapError, MapInfo, MapShape, PerCpuValues, Pod, is_missing, pod, sock::SockMapFd};
 use crate::{
@@ -100,7 +103,7 @@ impl MapData {
                 name: name.to_owned(),
             });
         }
-        let shape = MapShape::as_created(spec)?;
+        let mut shape = MapShape::as_created(spec)?;
         let has_inner = aya_uapi::maps::map(shape.map_type).is_some_and(|row| row.inner);
         let inner = match &spec.inner {
             Some(inner) if has_inner => Some(Self::create_on(features, inner, &inner.name, btf)?),
@@ -129,12 +132,24 @@ impl MapData {
             inner: inner.as_ref().map(|inner| inner.fd.as_fd()),
             ..MapCreate::new(shape.map_type)
         };
-        let map = features.try_with(Feature::Names, |named| {
-            create_described(&MapCreate {
-                name: if named { name } else { "" },
-                ..map
+        let mut create = |flags| {
+            shape.flags = flags;
+            features.try_with(Feature::Names, |named| {
+                create_described(&MapCreate {
+                    name: if named { name } else { "" },
+                    flags,
+                    ..map
+                })
             })
-        });
+        };
+        let (flags, unmapped) = (map.flags, map.flags & !BPF_F_MMAPABLE);
+        // Variables can do without, maps whose author asked for it cannot.
+        let map = match spec.contents {
+            Some(_) if flags != unmapped => features.try_with(Feature::MappedArrays, |mapped| {
+                create(if mapped { flags } else { unmapped })
+            }),
+            _ => create(flags),
+        };
         let map = map.map_err(|error| create_error(name, error))?;
         Ok(Self {
             name: name.to_owned(),

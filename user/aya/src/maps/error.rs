@@ -105,6 +105,13 @@ pub enum MapError {
         /// The map's type, a `BPF_MAP_TYPE_*` number.
         map_type: u32,
     },
+    /// A global variable cannot be written to.
+    GlobalNotWritable {
+        /// The variable's name.
+        name: String,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// The map was created with flags that this operation cannot work with.
     UnsupportedMapFlags {
         /// The map's flags, `BPF_F_*`.
@@ -222,6 +229,7 @@ impl fmt::Display for MapError {
                  programs only, with `EbpfLoader::allow_unsupported_maps`",
                 super::TypeName(*map_type)
             ),
+            Self::GlobalNotWritable { name, reason } => write!(f, "global `{name}`: {reason}"),
             Self::UnsupportedMapFlags { flags, reason } => {
                 write!(f, "the map was created with flags {flags:#x}: {reason}")
             }

@@ -48,7 +48,7 @@ pub(crate) mod pod;
 pub mod queue;
 pub mod ring_buf;
 mod shape;
-mod shared;
+pub(crate) mod shared;
 pub mod sock;
 pub mod stack_trace;
 

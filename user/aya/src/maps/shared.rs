@@ -4,7 +4,7 @@
 use std::{
     os::fd::BorrowedFd,
     slice,
-    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize},
+    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 use aya_sys::mmap::Mmap;
@@ -13,7 +13,7 @@ use crate::sys::SyscallError;
 
 /// A mapping of a descriptor.
 #[derive(Debug)]
-pub(super) struct Shared(Mmap);
+pub(crate) struct Shared(Mmap);
 
 /// Words that both sides may access at any time.
 ///
@@ -23,6 +23,10 @@ pub(super) struct Shared(Mmap);
 pub(super) unsafe trait Cell {}
 
 // SAFETY: an atomic integer.
+unsafe impl Cell for AtomicU8 {}
+// SAFETY: an atomic integer.
+unsafe impl Cell for AtomicU16 {}
+// SAFETY: an atomic integer.
 unsafe impl Cell for AtomicU32 {}
 // SAFETY: an atomic integer.
 unsafe impl Cell for AtomicU64 {}
@@ -31,7 +35,7 @@ unsafe impl Cell for AtomicUsize {}
 
 impl Shared {
     /// Maps `len` bytes of `fd` from `offset`, both multiples of the page size.
-    pub(super) fn map(
+    pub(crate) fn map(
         fd: BorrowedFd<'_>,
         offset: usize,
         len: usize,
@@ -65,6 +69,30 @@ impl Shared {
         // SAFETY: inside the mapping, which lives as long as `self`; the caller vouches that
         // nobody writes to it.
         Some(unsafe { slice::from_raw_parts(self.0.as_ptr().add(offset), len) })
+    }
+
+    /// Writes `bytes` at `offset`, while others may read and write there: numbers of 1, 2, 4 or 8 bytes at
+    /// a multiple of their size in one piece, all else byte by byte. `None` when they are not all inside.
+    pub(crate) fn store(&self, offset: usize, bytes: &[u8]) -> Option<()> {
+        macro_rules! in_one_piece {
+            ($($cell:ident($number:ident)),*) => {$(
+                if let Ok(bytes) = bytes.try_into()
+                    && let Some(cell) = self.cell::<$cell>(offset)
+                {
+                    cell.store($number::from_ne_bytes(bytes), Ordering::Relaxed);
+                    return Some(());
+                }
+            )*};
+        }
+        in_one_piece!(AtomicU8(u8), AtomicU16(u16), AtomicU32(u32), AtomicU64(u64));
+        if !self.holds(offset, bytes.len()) {
+            return None;
+        }
+        for (index, byte) in bytes.iter().enumerate() {
+            self.cell::<AtomicU8>(offset + index)?
+                .store(*byte, Ordering::Relaxed);
+        }
+        Some(())
     }
 
     fn holds(&self, offset: usize, len: usize) -> bool {
