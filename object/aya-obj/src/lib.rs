@@ -14,7 +14,7 @@ mod link;
 mod order;
 mod parse;
 mod shim;
-mod similar;
+pub mod similar;
 pub mod spec;
 
 pub use configure::{Config, Configured, Global};
@@ -23,5 +23,4 @@ pub use field::{FieldPlace, FieldShape, FieldSpec};
 pub use link::{LinkedFunction, LinkedObject, LinkedProgram};
 pub use object::Endianness;
 pub use shim::add_shim_type;
-pub use similar::similar;
 pub use spec::ObjectSpec;

@@ -1,88 +1,82 @@
-//! Names that are close to one that was not found, for messages.
+//! Names that somebody may have meant, for messages about names that are not there.
 
-use alloc::{vec, vec::Vec};
+use alloc::{borrow::ToOwned as _, format, string::String, vec::Vec};
 
-/// How many names a message offers.
-const OFFERED: usize = 3;
+/// More than these would not be read.
+const MOST: usize = 3;
 
-/// The longest name that is compared.
-const NAME_LIMIT: usize = 128;
-
-/// The candidates that are closest to a name, best first: at most three, and none that have little in
-/// common with it. For the same candidates, in whatever order, the answer is the same.
+/// The names of `all` that `name` may be a mistake for, best first: a few letters differ, or one
+/// begins with the other. At most three, and the same ones whatever the order of `all`.
 ///
 /// ```
-/// let functions = ["do_sys_open", "vfs_unlink", "vfs_unlinkat", "tcp_connect"];
-/// assert_eq!(aya_obj::similar("vfs_unlnik", functions), ["vfs_unlink"]);
-/// assert!(aya_obj::similar("nonsense", functions).is_empty());
+/// use aya_obj::similar::similar;
+///
+/// let functions = ["do_sys_open", "vfs_unlink", "tcp_connect"];
+/// assert_eq!(similar("vfs_unlnik", functions.into_iter()), ["vfs_unlink"]);
+/// assert!(similar("nonsense", functions.into_iter()).is_empty());
 /// ```
-pub fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    if name.len() > NAME_LIMIT {
-        return Vec::new();
-    }
-    let limit = name.len().div_ceil(4);
-    let mut best: Vec<(usize, &str)> = Vec::new();
-    let mut rows = Rows::default();
-    for candidate in candidates {
-        let Some(distance) = rows.distance(name, candidate, limit) else {
-            continue;
-        };
-        let entry = (distance, candidate);
-        if let Err(at) = best.binary_search(&entry) {
-            best.insert(at, entry);
-            best.truncate(OFFERED);
-        }
-    }
-    best.into_iter().map(|(_, candidate)| candidate).collect()
+pub fn similar<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.as_bytes();
+    let limit = (wanted.len() / 4).clamp(1, 4);
+    let mut found: Vec<(usize, &str)> = all
+        .filter_map(|candidate| Some((distance(wanted, candidate.as_bytes(), limit)?, candidate)))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(MOST);
+    found.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// The three newest rows of the table of distances, kept from one comparison to the next.
-#[derive(Default)]
-struct Rows {
-    before: Vec<usize>,
-    last: Vec<usize>,
-    next: Vec<usize>,
+/// The end of a message that says what somebody may have meant.
+pub fn did_you_mean(similar: &[String]) -> String {
+    match similar {
+        [] => String::new(),
+        [names @ .., last] => {
+            let mut text = String::from("; did you mean ");
+            for name in names {
+                text.push_str(&format!("`{name}`, "));
+            }
+            if !names.is_empty() {
+                text.push_str("or ");
+            }
+            format!("{text}`{last}`?")
+        }
+    }
 }
 
-impl Rows {
-    /// How many letters must be added, removed, replaced or swapped with their neighbour to make one
-    /// name of the other, in either case of letters; `None` for more than `limit`.
-    fn distance(&mut self, a: &str, b: &str, limit: usize) -> Option<usize> {
-        if b.is_empty() || a.len().abs_diff(b.len()) > limit {
-            return None;
-        }
-        let (a, b) = (a.as_bytes(), b.as_bytes());
-        self.before = vec![0; b.len() + 1];
-        self.last = (0..=b.len()).collect();
-        let mut above = None;
-        for (row, &x) in a.iter().enumerate() {
-            self.next.clear();
-            self.next.push(row + 1);
-            let (mut left, mut neighbour) = (row + 1, None);
-            let columns = b.iter().zip(self.last.windows(2));
-            let older = core::iter::once(None).chain(self.before.iter().copied().map(Some));
-            for ((&y, window), swapped) in columns.zip(older) {
-                let &[diagonal, up] = window else { continue };
-                let same = x.eq_ignore_ascii_case(&y);
-                let mut cost = (diagonal + usize::from(!same)).min(up + 1).min(left + 1);
-                if above == Some(y)
-                    && neighbour == Some(x)
-                    && let Some(swapped) = swapped
-                {
-                    cost = cost.min(swapped + 1);
-                }
-                self.next.push(cost);
-                (left, neighbour) = (cost, Some(y));
-            }
-            if self.next.iter().min().is_none_or(|least| *least > limit) {
-                return None;
-            }
-            above = Some(x);
-            core::mem::swap(&mut self.before, &mut self.last);
-            core::mem::swap(&mut self.last, &mut self.next);
-        }
-        self.last.last().copied().filter(|cost| *cost <= limit)
+/// How many letters must change to make `b` of `a`; none when there are more than `limit`. Names that
+/// begin alike count as `limit` apart, whatever follows.
+fn distance(a: &[u8], b: &[u8], limit: usize) -> Option<usize> {
+    /// Shorter beginnings say nothing.
+    const BEGINNING: usize = 4;
+    let begins = a.len().min(b.len()) >= BEGINNING && (a.starts_with(b) || b.starts_with(a));
+    let alike = begins.then_some(limit);
+    let different = (letters(a) ^ letters(b)).count_ones() as usize;
+    if a.len().abs_diff(b.len()) > limit || different > 2 * limit {
+        return alike;
     }
+    // A line of the table of distances between the beginnings of both.
+    let mut line: Vec<usize> = (0..=b.len()).collect();
+    for (number, letter) in a.iter().enumerate() {
+        let (mut diagonal, mut left) = (number, number + 1);
+        let (first, rest) = line.split_first_mut()?;
+        *first = left;
+        for (cell, other) in rest.iter_mut().zip(b) {
+            let changed = diagonal + usize::from(letter != other);
+            diagonal = *cell;
+            left = changed.min(left + 1).min(*cell + 1);
+            *cell = left;
+        }
+    }
+    line.last()
+        .copied()
+        .filter(|distance| *distance <= limit)
+        .or(alike)
+}
+
+/// Which letters there are, a bit each: a cheap look before the table.
+fn letters(name: &[u8]) -> u64 {
+    name.iter().fold(0, |set, letter| set | 1 << (letter % 64))
 }
 
 #[cfg(test)]
@@ -90,29 +84,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typing_errors_are_close() {
-        let names = ["task_struct", "dentry", "sock", "sk_buff", "sk_buff_head"];
-        for (wrong, right) in [
-            ("task_strcut", "task_struct"),
-            ("taskstruct", "task_struct"),
-            ("TASK_STRUCT", "task_struct"),
-            ("dentri", "dentry"),
-            ("sk_buf", "sk_buff"),
-            ("sokc", "sock"),
-        ] {
-            assert_eq!(similar(wrong, names).first(), Some(&right), "{wrong}");
-        }
-        assert!(similar("", names).is_empty());
-        assert!(similar("x", [""]).is_empty());
-        assert!(similar(&"x".repeat(1000), names).is_empty());
+    fn finds_what_was_meant() {
+        let all = [
+            "tcp_connect",
+            "tcp_conn_request",
+            "tcp_v4_connect",
+            "vfs_read",
+            "do_unlinkat",
+        ];
+        let meant = |name| similar(name, all.into_iter());
+        assert_eq!(meant("tcp_conect"), ["tcp_connect"]);
+        assert_eq!(meant("tcp_connnect"), ["tcp_connect"]);
+        assert_eq!(meant("vfs_raed"), ["vfs_read"]);
+        assert_eq!(meant("do_unlink"), ["do_unlinkat"]);
+        assert_eq!(meant("tcp_conn"), ["tcp_conn_request", "tcp_connect"]);
+        assert!(meant("nf_hook_slow").is_empty() && meant("").is_empty());
     }
 
     #[test]
-    fn the_closest_come_first_once_and_in_any_order() {
-        let names = ["abcd_a", "abcd_b", "abcd", "abcd_ab", "abcd", "zzzz"];
-        let close = ["abcd_a", "abcd_ab", "abcd_b"];
-        assert_eq!(similar("abcd_ab", names), ["abcd_ab", "abcd_a", "abcd_b"]);
-        assert_eq!(similar("abcd_a", names), close);
-        assert_eq!(similar("abcd_a", names.into_iter().rev()), close);
+    fn asks_in_words() {
+        let text = |names: &[&str]| {
+            did_you_mean(
+                &names
+                    .iter()
+                    .map(|name| (*name).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(text(&[]), "");
+        assert_eq!(text(&["a"]), "; did you mean `a`?");
+        assert_eq!(text(&["a", "b", "c"]), "; did you mean `a`, `b`, or `c`?");
     }
 }

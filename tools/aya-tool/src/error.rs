@@ -2,7 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
-use aya_obj::btf::BtfError;
+use aya_obj::{btf::BtfError, similar::did_you_mean};
 
 /// Why there are no bindings.
 #[derive(Debug)]
@@ -77,10 +77,10 @@ impl fmt::Display for Error {
                     f,
                     "`{name}`: no struct, union, enum or typedef of that name"
                 )?;
-                match similar.as_slice() {
-                    [] => f.write_str(": check the spelling, and that this kernel has it"),
-                    names => write!(f, ": did you mean `{}`?", names.join("`, `")),
-                }
+                f.write_str(&match similar.as_slice() {
+                    [] => "; check the spelling, and that this kernel has it".to_owned(),
+                    similar => did_you_mean(similar),
+                })
             }
         }
     }

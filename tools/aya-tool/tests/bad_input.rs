@@ -41,12 +41,12 @@ fn unknown_types_come_with_close_names() {
     let error = generate(&path, &["task_strcut"]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`task_strcut`: no struct, union, enum or typedef of that name: did you mean `task_struct`?"
+        "`task_strcut`: no struct, union, enum or typedef of that name; did you mean `task_struct`?"
     );
     let error = generate(&path, &["task_struct", "inode"]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`inode`: no struct, union, enum or typedef of that name: check the spelling, and that this kernel has it"
+        "`inode`: no struct, union, enum or typedef of that name; check the spelling, and that this kernel has it"
     );
     assert!(matches!(generate(&path, &[""]), Err(Error::Unknown { .. })));
     assert!(matches!(generate(&path, &[""; 0]), Err(Error::NoNames)));

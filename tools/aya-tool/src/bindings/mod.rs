@@ -21,7 +21,7 @@ use std::collections::HashMap;
 
 use aya_obj::{
     btf::{Btf, BtfError, Kind, TypeId},
-    similar,
+    similar::similar,
 };
 
 use crate::Error;
@@ -110,9 +110,6 @@ fn close_names(btf: &Btf, name: &str) -> Vec<String> {
         .filter(|(_, ty)| rank(&ty.kind).is_some())
         .map(|(_, ty)| btf.name(ty.name));
     similar(name, names)
-        .into_iter()
-        .map(str::to_owned)
-        .collect()
 }
 
 /// Limits the length of the output, so that a few types that mention one another many times do not

@@ -5,6 +5,7 @@
 
 pub(crate) mod kallsyms;
 pub(crate) mod kernel;
-pub(crate) mod similar;
 pub(crate) mod trace_event;
 pub(crate) mod tracefs;
+
+pub(crate) use aya_obj::similar;
