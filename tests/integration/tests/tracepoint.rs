@@ -109,6 +109,22 @@ in_both_modes! {
         Ok(())
     }
 
+    /// A string as bytes, its final zero among them, and a number that a function reads.
+    fn bytes_by_name(object: "events", since 5, 10) {
+        if !has_events()? {
+            return Ok(());
+        }
+        let mut ebpf = Ebpf::load(object)?;
+        let exec: &mut TracePoint = program(&mut ebpf, "exec_bytes")?;
+        exec.load()?;
+        exec.attach("sched", "sched_process_exec")?;
+        let (path, pid) = execute()?;
+        let path = [path.as_bytes(), b"\0"].concat();
+        let seen = texts(&mut ebpf)?;
+        assert!(seen.contains(&([pid; 3], path.clone())), "{path:?} {pid}: {seen:?}");
+        Ok(())
+    }
+
     /// A field that is a pointer to memory of the process.
     fn a_pointer_of_a_system_call(object: "events", since 5, 10) {
         if !has_events()? {

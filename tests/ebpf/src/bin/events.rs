@@ -86,6 +86,20 @@ fn exec(ctx: TracePointContext) -> u32 {
     0
 }
 
+/// The same string as bytes, of a length that only the event knows; from a function of its own.
+#[tracepoint(category = "sched", name = "sched_process_exec")]
+fn exec_bytes(ctx: TracePointContext) -> u32 {
+    write_down([number(&ctx); 3], |bytes| {
+        Ok(ctx.bytes(field!("filename"), bytes)?.len())
+    });
+    0
+}
+
+#[inline(never)]
+fn number(ctx: &TracePointContext) -> u32 {
+    ctx.field(field!("sched/sched_process_exec", "pid"))
+}
+
 /// A pointer to memory of the process.
 #[tracepoint(category = "syscalls", name = "sys_enter_execve")]
 fn execve(ctx: TracePointContext) -> u32 {
