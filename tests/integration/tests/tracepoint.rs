@@ -140,6 +140,21 @@ in_both_modes! {
         Ok(())
     }
 
+    /// A program that may sleep fetches memory of the process.
+    fn a_sleepable_program(object: "events", since 7, 2) {
+        if !has_events()? {
+            return Ok(());
+        }
+        let mut ebpf = Ebpf::load(object)?;
+        let execve: &mut TracePoint = program(&mut ebpf, "execve_sleepable")?;
+        execve.load()?;
+        execve.attach("syscalls", "sys_enter_execve")?;
+        let (path, pid) = execute()?;
+        let seen = texts(&mut ebpf)?;
+        assert!(seen.contains(&([pid, 1, 0], path.as_bytes()[..4].to_vec())), "{path} {pid}: {seen:?}");
+        Ok(())
+    }
+
     /// An array of fixed size comes whole.
     fn an_array(object: "events", since 5, 10) {
         if !has_events()? {

@@ -30,6 +30,9 @@ use crate::{
 /// The kernel keeps the first 8 bytes, and with them the fields `common_*`, to itself:
 /// [`pid`](EbpfContext::pid) and the helpers tell the same.
 ///
+/// With `sleepable` (Linux 7.2) a program may sleep, to fetch memory of the process
+/// (`bpf_copy_from_user`); the kernel lets it run at the tracepoints of system calls alone.
+///
 /// Since Linux 4.7.
 pub struct TracePointContext {
     ctx: *mut c_void,

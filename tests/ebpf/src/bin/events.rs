@@ -4,7 +4,7 @@
 
 use aya_ebpf::{
     EbpfContext, Global, field,
-    helpers::{bpf_get_attach_cookie, bpf_probe_read_user_str_bytes},
+    helpers::{bpf_copy_from_user, bpf_get_attach_cookie, bpf_probe_read_user_str_bytes},
     macros::{map, perf_event, tracepoint},
     maps::{Array, RingBuf},
     programs::{PerfEventContext, TracePointContext},
@@ -108,6 +108,20 @@ fn execve(ctx: TracePointContext) -> u32 {
         // SAFETY: the kernel checks the address.
         let path = unsafe { bpf_probe_read_user_str_bytes(path, bytes) };
         Ok(path?.len())
+    });
+    0
+}
+
+/// Memory of the process that may have to be fetched first.
+#[tracepoint(sleepable, category = "syscalls", name = "sys_enter_execve")]
+fn execve_sleepable(ctx: TracePointContext) -> u32 {
+    let path: *const u8 = ctx.field(field!("filename"));
+    let mut letters = [0; 4];
+    // SAFETY: the buffer has as many bytes, and the kernel checks the address.
+    let ret = unsafe { bpf_copy_from_user(letters.as_mut_ptr().cast(), 4, path.cast()) };
+    write_down([ctx.pid(), u32::from(ret == 0), 0], |bytes| {
+        bytes[..4].copy_from_slice(&letters);
+        Ok(4)
     });
     0
 }

@@ -206,6 +206,8 @@ macro_rules! for_each_program {
                     sections: [
                         { "tracepoint" Hook }
                         { "tp" Hook }
+                        { "tracepoint.s" Hook, flags: BPF_F_SLEEPABLE, since: (7, 2) }
+                        { "tp.s" Hook, flags: BPF_F_SLEEPABLE, since: (7, 2) }
                     ],
                 }
             }
