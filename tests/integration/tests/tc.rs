@@ -3,7 +3,8 @@
 use std::{
     io,
     net::{Ipv4Addr, UdpSocket},
-    time::Duration,
+    process::Command,
+    time::{Duration, Instant},
 };
 
 use aya::{
@@ -17,7 +18,7 @@ use aya::{
     },
 };
 use aya_log::EbpfLogger;
-use aya_netlab::{FAR_ADDRESS, Lab, NEAR, NEAR_ADDRESS, netlink, received, udp_packet};
+use aya_netlab::{FAR_ADDRESS, Lab, NEAR, NEAR_ADDRESS, Running, netlink, received, udp_packet};
 use aya_sys::netlink::{FilterInfo, Route};
 use aya_tests::{Recorder, TestResult, frame, in_both_modes, kernel};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
@@ -582,6 +583,47 @@ in_both_modes! {
         Ok(())
     }
 
+    /// After a panic, by either mechanism.
+    fn a_panic_leaves_nothing(object: "tc", since 5, 8) {
+        for mechanism in Mechanism::all()? {
+            let _wire = Wire::new()?;
+            let mut ebpf = mechanism.load(object)?;
+            loaded(&mut ebpf, "count")?.attach(NEAR, TcAttachType::Egress)?;
+            assert_eq!(attached()?, 1);
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+                let _owned = ebpf;
+                std::panic::resume_unwind(Box::new("on purpose"));
+            }));
+            assert!(panicked.is_err());
+            assert_eq!(attached()?, 0, "{mechanism:?}");
+        }
+        Ok(())
+    }
+
+    /// TCX lets go of the program of a process that is killed.
+    fn a_kill_leaves_nothing(object: "tc", since 6, 6) {
+        let _wire = Wire::new()?;
+        let victim = start_victim(object, Mechanism::Tcx)?;
+        assert_eq!((attached()?, filters()?.len()), (1, 0));
+        drop(victim);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while attached()? != 0 {
+            assert!(Instant::now() < deadline, "the program is still there");
+        }
+        Ok(())
+    }
+
+    /// Nothing ties a filter to its process: the documentation says what stays, and how it goes.
+    fn a_kill_leaves_a_filter(object: "tc", since 5, 8) {
+        let _wire = Wire::new()?;
+        drop(start_victim(object, Mechanism::Netlink)?);
+        assert_eq!(attached()?, 1);
+        assert_eq!(filters()?[0].name, b"count");
+        tc::qdisc_detach_program(NEAR, TcAttachType::Ingress, "count")?;
+        assert_eq!(attached()?, 0);
+        Ok(())
+    }
+
     /// What users get wrong, each by name and with what to do.
     fn mistakes_are_named(object: "tc", since 5, 8) {
         let _wire = Wire::new()?;
@@ -659,6 +701,43 @@ fn loaded_or_not<'a>(ebpf: &'a mut Ebpf, name: &str) -> TestResult<&'a mut Sched
         program.load()?;
     }
     Ok(program)
+}
+
+/// Set for the process that is killed: mode and mechanism.
+const VICTIM: &str = "AYA_TESTS_TC_VICTIM";
+const ATTACHED: &str = "attached";
+
+/// Starts a process that attaches a program; it is killed when it is dropped.
+fn start_victim(object: &[u8], mechanism: Mechanism) -> TestResult<Running> {
+    let donor = aya_tests::object("donor", "tc") == Some(object);
+    let mode = if donor { "donor" } else { "native" };
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .args(["--exact", "victim", "--nocapture", "--test-threads=1"])
+        .env(VICTIM, format!("{mode} {mechanism:?}"));
+    let running = Running::start(command)?;
+    let (found, lines) = running.wait_for(ATTACHED, Duration::from_secs(20))?;
+    assert!(found, "{lines:?}");
+    Ok(running)
+}
+
+/// The process that tests kill; an ordinary run of the tests passes by.
+#[test]
+fn victim() -> TestResult {
+    let Ok(settings) = std::env::var(VICTIM) else {
+        return Ok(());
+    };
+    let (mode, mechanism) = settings.split_once(' ').ok_or("two words")?;
+    let object = aya_tests::object(mode, "tc").ok_or("no object")?;
+    let mechanism = match mechanism {
+        "Tcx" => Mechanism::Tcx,
+        _ => Mechanism::Netlink,
+    };
+    let mut ebpf = mechanism.load(object)?;
+    loaded(&mut ebpf, "count")?.attach(NEAR, TcAttachType::Ingress)?;
+    println!("{ATTACHED}");
+    std::thread::sleep(Duration::from_secs(60));
+    Err("nobody killed this process".into())
 }
 
 /// Attaches a program that is attached already a second time.

@@ -63,6 +63,13 @@ pub fn detach_from_socket(socket: BorrowedFd<'_>, hook: SocketHook) -> Result<()
     set(call, socket, option, 0)
 }
 
+/// Keeps the socket's filter as it is for as long as the socket lives (`SO_LOCK_FILTER`). Since
+/// kernel 3.9.
+pub fn lock_filter(socket: BorrowedFd<'_>) -> Result<()> {
+    let call = "setsockopt(SO_LOCK_FILTER)";
+    set(call, socket, libc::SO_LOCK_FILTER, 1)
+}
+
 fn set(
     call: &'static str,
     socket: BorrowedFd<'_>,
@@ -95,6 +102,9 @@ mod tests {
         let nothing = detach_from_socket(socket.as_fd(), SocketHook::Filter).unwrap_err();
         assert_eq!(nothing.errno, Errno::ENOENT);
         assert_eq!(nothing.call, "setsockopt(SO_DETACH_BPF)");
+        lock_filter(socket.as_fd()).unwrap();
+        let locked = detach_from_socket(socket.as_fd(), SocketHook::Filter).unwrap_err();
+        assert_eq!(locked.errno, Errno::EPERM);
         let file = File::open("/dev/null").unwrap();
         let error = attach_to_socket(file.as_fd(), SocketHook::Filter, socket.as_fd());
         assert_eq!(error.unwrap_err().errno, Errno::ENOTSOCK);
