@@ -2,11 +2,8 @@
 
 mod common;
 
-use std::path::Path;
-
 use aya_linker::Options;
-use common::link_source;
-use object::{Object, ObjectSection};
+use common::link_code;
 
 /// A field of a packed header in the packet, and one on the stack, which must lie as LLVM puts it.
 const SOURCE: &str = "
@@ -29,14 +26,7 @@ fn loads(arch: &str) -> Option<(usize, usize)> {
         arch: arch.to_owned(),
         ..Options::default()
     };
-    link_source(&test, SOURCE, &options)?.expect("it links");
-    let object = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(test)
-        .join("main.o");
-    let bytes = std::fs::read(object).expect("the object");
-    let object = object::File::parse(bytes.as_slice()).expect("ELF");
-    let program = object.section_by_name("xdp").expect("the program");
-    let code = program.data().expect("code");
+    let code = link_code(&test, SOURCE, &options, "xdp")?;
     // BPF_LDX | BPF_MEM, with BPF_B and BPF_W
     let count = |opcode: u8| {
         code.chunks(8)

@@ -21,7 +21,7 @@ use nix::sys::socket::{
 };
 
 const PORT: u16 = 4000;
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 fn filter<'a>(ebpf: &'a mut Ebpf, name: &str) -> TestResult<&'a mut SocketFilter> {
     let program: &mut SocketFilter = ebpf.program_mut(name).ok_or("no program")?.try_into()?;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{error::Error, io, sync::Mutex};
+use std::{io, sync::Mutex};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -17,28 +17,10 @@ use aya_sys::{
 };
 use aya_uapi::{Cmd, attr::ProgLoad};
 use object::{Architecture, Endianness};
-use support::builder::Builder;
+use support::{builder::Builder, reads};
 
 /// An index that no interface has.
 const NOBODY: u32 = 0x7fff_fff0;
-
-/// Holds an error to the rules of messages: it begins with the name of what it is about, ends with
-/// what to do, has one line, and nothing is said twice along its chain.
-#[track_caller]
-fn reads(error: &dyn Error, begins: &str, ends: &str) {
-    let chain: Vec<String> = std::iter::successors(Some(error), |error| (*error).source())
-        .map(ToString::to_string)
-        .collect();
-    println!("{}", chain.join(": "));
-    let text = &chain[0];
-    assert!(text.starts_with(begins), "`{text}` begins with `{begins}`");
-    assert!(text.ends_with(ends), "`{text}` ends with `{ends}`");
-    assert!(!chain.join("").contains('\n'), "one line: {chain:?}");
-    for (at, said) in chain.iter().enumerate() {
-        let again = chain[at + 1..].iter().find(|later| said.contains(*later));
-        assert_eq!(again, None, "twice in {chain:?}");
-    }
-}
 
 fn fresh(object: &[u8]) -> Result<Ebpf, EbpfError> {
     EbpfLoader::new()

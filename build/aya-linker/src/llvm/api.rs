@@ -105,6 +105,7 @@ api! {
     LLVMGetUser(Ptr) -> Ptr;
     LLVMGetNumOperands(Ptr) -> c_int;
     LLVMGetOperand(Ptr, c_uint) -> Ptr;
+    LLVMSetOperand(Ptr, c_uint, Ptr);
     LLVMGetRawDataValues(Ptr, *mut usize) -> Bytes;
     LLVMConstIntGetZExtValue(Ptr) -> u64;
     LLVMGetConstOpcode(Ptr) -> c_uint;
@@ -158,6 +159,7 @@ api! {
     LLVMPositionBuilderAtEnd(Ptr, Ptr);
     LLVMSetCurrentDebugLocation2(Ptr, Ptr);
     LLVMBuildCall2(Ptr, Ptr, Ptr, *mut Ptr, c_uint, Str) -> Ptr;
+    LLVMGetInlineAsm(Ptr, Str, usize, Str, usize, c_int, c_int, c_uint, c_int) -> Ptr;
     LLVMBuildLoad2(Ptr, Ptr, Ptr, Str) -> Ptr;
     LLVMBuildPtrToInt(Ptr, Ptr, Ptr, Str) -> Ptr;
     LLVMBuildSub(Ptr, Ptr, Ptr, Str) -> Ptr;

@@ -135,6 +135,7 @@ impl Opcode {
 /// `LLVMValueKind`, as far as the linker uses it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
+    Argument,
     Function,
     Variable,
     ConstantExpr,
@@ -175,6 +176,7 @@ impl Value {
     pub(crate) fn kind(self) -> Kind {
         // SAFETY: a live value.
         match unsafe { (api().LLVMGetValueKind)(self.0) } {
+            0 => Kind::Argument,
             5 => Kind::Function,
             8 => Kind::Variable,
             10 => Kind::ConstantExpr,
@@ -410,6 +412,11 @@ impl Value {
                 .filter_map(|index| Self::some((api().LLVMGetOperand)(self.0, index)))
                 .collect()
         }
+    }
+
+    pub(crate) fn set_operand(self, index: u32, value: Self) {
+        // SAFETY: a live instruction with this operand, and a live value of its type.
+        unsafe { (api().LLVMSetOperand)(self.0, index, value.0) }
     }
 
     pub(crate) fn replace_uses(self, with: Self) {

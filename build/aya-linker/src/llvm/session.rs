@@ -500,6 +500,22 @@ impl Builder {
         })
     }
 
+    /// The 64-bit `value` by way of a register: what comes out is no constant to the code generator.
+    pub(crate) fn register(&self, value: Value) -> Value {
+        const CONSTRAINTS: &CStr = c"=r,0";
+        let mut types = [value.ty().0];
+        let mut arguments = [value.0];
+        // SAFETY: a function type of one 64-bit parameter and result, which the constraints speak of too,
+        // without assembly (of dialect 0) in it, side effects, aligned stack or unwinding; and a call of
+        // it with a live value of that type.
+        Value(unsafe {
+            let ty = (api().LLVMFunctionType)(types[0], types.as_mut_ptr(), 1, 0);
+            let (text, len) = (CONSTRAINTS.as_ptr(), CONSTRAINTS.count_bytes());
+            let copy = (api().LLVMGetInlineAsm)(ty, c"".as_ptr(), 0, text, len, 0, 0, 0, 0);
+            (api().LLVMBuildCall2)(self.0, ty, copy, arguments.as_mut_ptr(), 1, c"".as_ptr())
+        })
+    }
+
     pub(crate) fn return_value(&self, value: Value) {
         // SAFETY: a live value of the function's return type.
         unsafe { (api().LLVMBuildRet)(self.0, value.0) };

@@ -15,6 +15,7 @@
 //! arithmetic    128-bit and overflow-checked multiplication and division
 //! check         what eBPF cannot do
 //! packet        whole loads of packet data
+//! context       constants go there by way of registers
 //! names         no symbol has a section's name
 //! ```
 
@@ -22,6 +23,7 @@ mod addresses;
 mod arithmetic;
 mod atomics;
 mod check;
+mod context;
 mod internalise;
 mod log;
 mod maps;
@@ -116,6 +118,7 @@ pub(crate) fn lower(
     check::run(session, addresses)?;
     atomics::relax(session);
     packet::run(session, &options.arch);
+    context::run(session);
     names::keep_apart(session);
     Ok(lowered)
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aya_linker::{Diagnostic, Error, Options, link};
+use object::{Object as _, ObjectSection as _};
 
 /// What all programs begin with: 6 lines, so that the given source begins in line 7.
 const HEAD: &str = "#![no_std]
@@ -69,4 +70,21 @@ pub(crate) fn link_source(
     let bitcode = bitcode(test, source)?;
     let output = bitcode.with_extension("o");
     Some(link(&[bitcode], &output, options).map(|report| report.warnings))
+}
+
+/// Compiles and links a program that is fine, and gives the code of its section.
+pub(crate) fn link_code(
+    test: &str,
+    source: &str,
+    options: &Options,
+    section: &str,
+) -> Option<Vec<u8>> {
+    link_source(test, source, options)?.expect("it links");
+    let object = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(test)
+        .join("main.o");
+    let bytes = fs::read(object).expect("the object");
+    let object = object::File::parse(bytes.as_slice()).expect("ELF");
+    let program = object.section_by_name(section).expect("the program");
+    Some(program.data().expect("code").to_vec())
 }

@@ -2,7 +2,7 @@
 
 use core::{ffi::c_void, mem::MaybeUninit, ptr::NonNull};
 
-use crate::{bindings::__sk_buff, check_bounds_signed, cty::c_long, helpers::generated};
+use crate::{bindings::__sk_buff, cty::c_long, helpers::generated};
 
 /// Invalid argument.
 const EINVAL: i32 = 22;
@@ -213,12 +213,13 @@ impl SkBuff {
     /// A negative error number when the packet has no byte there, or `dst` no room.
     #[inline(always)]
     pub fn load_bytes(&self, offset: usize, dst: &mut [u8]) -> Result<usize, c_long> {
-        let there = (self.len() as usize).checked_sub(offset).unwrap_or(0);
-        let len = there.min(dst.len());
-        // The verifier wants to see both ends of the length that the helper gets.
-        if !check_bounds_signed(len as i64, 1, dst.len() as i64) {
+        let there = i64::from(self.len()) - offset as i64;
+        // The verifier wants to see that the helper gets no length of 0, and older ones learn it from
+        // signed numbers that are compared before they are cut off.
+        if there <= 0 || dst.is_empty() {
             return Err(-c_long::from(EINVAL));
         }
+        let len = (there as usize).min(dst.len());
         // SAFETY: the helper writes `len` bytes, for which there is room, or fails.
         done(unsafe {
             generated::bpf_skb_load_bytes(

@@ -11,6 +11,8 @@
     reason = "signatures are the point"
 )]
 
+mod traffic;
+
 use core::{cmp::Ordering, ffi::CStr, mem::MaybeUninit, num::NonZeroU32};
 
 use aya_ebpf::{

@@ -36,6 +36,12 @@ pub(crate) struct Target<'a> {
     pub(crate) attach_type: TcAttachType,
 }
 
+impl Target<'_> {
+    fn names(&self) -> (String, String) {
+        (self.program.to_owned(), self.interface.to_owned())
+    }
+}
+
 impl TcAttachType {
     /// The hook as netlink names it.
     const fn parent(self) -> u32 {
@@ -111,10 +117,9 @@ fn link(
     bpf::link_create(program.as_fd(), target, hook, 0, options).map(Attachment::Fd)
 }
 
-/// The error of an attempt by TCX, with what to do.
-fn explain_link(target: &Target<'_>, error: aya_sys::Error) -> ProgramError {
-    let name = target.program.to_owned();
-    let interface = target.interface.to_owned();
+/// The error with what to do, for what both mechanisms are refused for.
+fn explain(target: &Target<'_>, Refusal { error, words }: Refusal) -> ProgramError {
+    let (name, interface) = target.names();
     let source = error.into();
     match error.errno {
         Errno::EPERM => ProgramError::MissingPrivilege {
@@ -123,23 +128,32 @@ fn explain_link(target: &Target<'_>, error: aya_sys::Error) -> ProgramError {
             source,
         },
         Errno::ENODEV => ProgramError::UnknownInterface { name: interface },
-        Errno::EEXIST => ProgramError::TcError(TcError::AttachedTwice {
-            name,
-            interface,
-            source,
-        }),
-        Errno::ENOENT => ProgramError::TcError(TcError::NoNeighbour {
-            name,
-            interface,
-            source,
-        }),
         _ => ProgramError::TcError(TcError::Refused {
             name,
             interface,
-            words: None,
+            words,
             source,
         }),
     }
+}
+
+/// The error of an attempt by TCX.
+fn explain_link(target: &Target<'_>, error: aya_sys::Error) -> ProgramError {
+    let (name, interface) = target.names();
+    let source = error.into();
+    ProgramError::TcError(match error.errno {
+        Errno::EEXIST => TcError::AttachedTwice {
+            name,
+            interface,
+            source,
+        },
+        Errno::ENOENT => TcError::NoNeighbour {
+            name,
+            interface,
+            source,
+        },
+        _ => return explain(target, error.into()),
+    })
 }
 
 fn by_netlink(
@@ -171,45 +185,30 @@ fn by_netlink(
     Ok(Attachment::hook(filter))
 }
 
-/// The error of an attempt by netlink, with what to do.
-fn explain_filter(
-    target: &Target<'_>,
-    filter: &Filter,
-    Refusal { error, words }: Refusal,
-) -> ProgramError {
-    let name = target.program.to_owned();
-    let interface = target.interface.to_owned();
-    let source = error.into();
+/// The error of an attempt by netlink.
+fn explain_filter(target: &Target<'_>, filter: &Filter, refusal: Refusal) -> ProgramError {
+    let (name, interface) = target.names();
+    let source = refusal.error.into();
     let needs_clsact = !matches!(target.attach_type, TcAttachType::Custom(_));
-    match error.errno {
-        Errno::EPERM => ProgramError::MissingPrivilege {
-            name,
-            needed: privilege::INTERFACE,
-            source,
-        },
-        Errno::ENODEV => ProgramError::UnknownInterface { name: interface },
-        Errno::EEXIST => ProgramError::TcError(TcError::HandleTaken {
+    ProgramError::TcError(match refusal.error.errno {
+        Errno::EPERM | Errno::ENODEV => return explain(target, refusal),
+        Errno::EEXIST => TcError::HandleTaken {
             name,
             interface,
             priority: filter.place.priority,
             handle: filter.place.handle.into(),
             source,
-        }),
+        },
         // What is said about a missing discipline differs between kernels.
         _ if needs_clsact && filter.route.has_clsact(filter.place.interface) == Ok(false) => {
-            ProgramError::TcError(TcError::NoClsact {
+            TcError::NoClsact {
                 name,
                 interface,
                 source,
-            })
+            }
         }
-        _ => ProgramError::TcError(TcError::Refused {
-            name,
-            interface,
-            words,
-            source,
-        }),
-    }
+        _ => return explain(target, refusal),
+    })
 }
 
 /// A filter of ours.

@@ -13,6 +13,7 @@
 
 mod channels;
 mod events;
+mod traffic;
 
 use std::{
     borrow::Cow,

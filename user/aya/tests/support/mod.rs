@@ -120,3 +120,21 @@ fn unique() -> String {
         NEXT.fetch_add(1, Ordering::Relaxed)
     )
 }
+
+/// Holds an error to the rules of messages: it begins with the name of what it is about, ends with
+/// what to do, has one line, and nothing is said twice along its chain.
+#[track_caller]
+pub(crate) fn reads(error: &dyn std::error::Error, begins: &str, ends: &str) {
+    let chain: Vec<String> = std::iter::successors(Some(error), |error| (*error).source())
+        .map(ToString::to_string)
+        .collect();
+    println!("{}", chain.join(": "));
+    let text = &chain[0];
+    assert!(text.starts_with(begins), "`{text}` begins with `{begins}`");
+    assert!(text.ends_with(ends), "`{text}` ends with `{ends}`");
+    assert!(!chain.join("").contains('\n'), "one line: {chain:?}");
+    for (at, said) in chain.iter().enumerate() {
+        let again = chain[at + 1..].iter().find(|later| said.contains(*later));
+        assert_eq!(again, None, "twice in {chain:?}");
+    }
+}
