@@ -1,4 +1,5 @@
-//! What the examples' programs cost: instruction slots, object size, the verifier's work, JIT code.
+//! What programs cost: instruction slots, object size, the verifier's work, JIT code. Those without log
+//! statements stand beside the same in C, compiled by clang.
 
 use std::fs;
 
@@ -12,6 +13,12 @@ const EXAMPLES: &[(&str, &str, f64, f64)] = &[
     ("xdp-hello", "xdp_hello", 20.0, 6144.0),
     ("xdp-log", "xdp_log", 60.0, 9216.0),
     ("xdp-drop", "xdp_drop", 65.0, 9216.0),
+];
+
+/// Programs that exist in both languages, by the names of object and function.
+const PAIRS: &[(&str, &str)] = &[
+    ("drop-by-hash", "drop_by_hash"),
+    ("probe-argument", "probe_argument"),
 ];
 
 pub(crate) fn run(objects: &Objects) -> Result<()> {
@@ -50,6 +57,17 @@ pub(crate) fn run(objects: &Objects) -> Result<()> {
             info.size_jitted().into(),
             "bytes",
             jit_bar,
+        );
+    }
+    for &(object, program) in PAIRS {
+        let of = |peer| slots(&fs::read(objects.path(object, peer))?, program);
+        let (ours, c) = (of(false)?, of(true)?);
+        println!("{object}: {ours} slots, in C {c}");
+        figure(
+            &format!("{object}: beside C"),
+            ours as f64 / c as f64,
+            "x",
+            1.15,
         );
     }
     Ok(())

@@ -15,7 +15,9 @@ use crate::{
 
 /// The examples whose programs are measured.
 const EXAMPLES: [&str; 3] = ["xdp-hello", "xdp-log", "xdp-drop"];
-/// The C programs beside them.
+/// The programs of `benches/ebpf`, which do what the C programs of the same names do.
+const PAIRS: [&str; 2] = ["drop_by_hash", "probe_argument"];
+/// The C programs beside the examples.
 const PEERS: [&str; 2] = ["xdp_hello", "xdp_drop"];
 
 const WHY: &str = "for benchmarks against C and libbpf";
@@ -25,9 +27,9 @@ pub(super) fn run(name: &str) -> Result<Vec<Figure>> {
     let folder = process::target_dir().join("bench-objects");
     fs::create_dir_all(&folder).context(folder.display())?;
     peers(&folder)?;
-    for example in EXAMPLES {
+    for example in EXAMPLES.into_iter().chain(PAIRS) {
         let object = build_ebpf::build(example, None)?;
-        let to = folder.join(example).with_extension("o");
+        let to = folder.join(example.replace('_', "-")).with_extension("o");
         fs::copy(&object, &to).context(object.display())?;
     }
     let program = bench("release", "aya-benches", "")?;
@@ -86,7 +88,7 @@ fn peers(folder: &Path) -> Result<()> {
         process::install_packages(&["libbpf-dev", "libc6-dev"], WHY)?;
     }
     let sources = process::workspace().join("benches/c");
-    for peer in PEERS {
+    for peer in PEERS.into_iter().chain(PAIRS) {
         let mut compile = Command::new(&clang);
         compile
             .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-c"])
@@ -94,6 +96,7 @@ fn peers(folder: &Path) -> Result<()> {
                 "-I/usr/include/{}-linux-gnu",
                 std::env::consts::ARCH
             ))
+            .arg(format!("-D__TARGET_ARCH_{}", kernel_arch()))
             .arg(sources.join(format!("{peer}.bpf.c")))
             .arg("-o")
             .arg(folder.join(format!("{}.c.o", peer.replace('_', "-"))));
@@ -106,6 +109,15 @@ fn peers(folder: &Path) -> Result<()> {
         .args(["-lbpf", "-o"])
         .arg(folder.join("load"));
     process::run(&mut loader)
+}
+
+/// The machine's architecture as the kernel calls it.
+fn kernel_arch() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "x86",
+        "aarch64" => "arm64",
+        other => other,
+    }
 }
 
 #[cfg(test)]
