@@ -437,3 +437,51 @@ fn functions_without_types_are_forgiven() {
     btf.sanitize(&BtfFeatures::ALL);
     assert!(matches!(btf.get(id).unwrap().kind, Kind::Int { .. }));
 }
+
+#[test]
+fn a_module_continues_the_kernel() {
+    let (base, _) = everything();
+    let mut both = base.clone();
+    let name = both.intern("only_in_the_module");
+    let known = both.name(base.types[0].name).to_owned();
+    both.add(name, Kind::Typedef(TypeId(1)));
+    for endian in [Endianness::Little, Endianness::Big] {
+        let whole = base.write(endian).unwrap();
+        let split = split(&whole, &both.write(endian).unwrap(), endian);
+        assert!(Btf::parse(&split).is_err());
+        let read = Btf::parse_split(&split, Btf::parse(&whole).unwrap()).unwrap();
+        assert_eq!(read, both);
+        assert_eq!(read.type_name(TypeId(1)), known);
+        for end in 0..split.len() {
+            assert!(Btf::parse_split(&split[..end], base.clone()).is_err());
+        }
+    }
+}
+
+/// The section of a module: what `both` has after what `base` has.
+fn split(base: &[u8], both: &[u8], endian: Endianness) -> Vec<u8> {
+    const HEADER: usize = 24;
+    let number = |data: &[u8], at: usize| {
+        let bytes = data[at..at + 4].try_into().unwrap();
+        let number = match endian {
+            Endianness::Little => u32::from_le_bytes(bytes),
+            Endianness::Big => u32::from_be_bytes(bytes),
+        };
+        number as usize
+    };
+    // The lengths of types and strings, and where the strings begin.
+    let lengths = |data: &[u8]| (number(data, 12), number(data, 20), number(data, 16));
+    let ((types, strings, _), (all_types, all_strings, at)) = (lengths(base), lengths(both));
+    let mut made = both[..8].to_vec();
+    let (new_types, new_strings) = (all_types - types, all_strings - strings);
+    for value in [0, new_types, new_types, new_strings] {
+        let value = value as u32;
+        made.extend(match endian {
+            Endianness::Little => value.to_le_bytes(),
+            Endianness::Big => value.to_be_bytes(),
+        });
+    }
+    made.extend(&both[HEADER + types..HEADER + all_types]);
+    made.extend(&both[HEADER + at + strings..HEADER + at + all_strings]);
+    made
+}

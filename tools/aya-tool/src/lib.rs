@@ -28,7 +28,7 @@ mod error;
 
 use std::{fs, path::Path};
 
-use aya_obj::btf::{self, Btf};
+use aya_obj::btf::{self, Btf, BtfError};
 
 pub use bindings::from_btf;
 pub use error::Error;
@@ -40,7 +40,8 @@ pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 /// pointers.
 ///
 /// `file` is a file in BTF format, such as [`KERNEL_BTF`], or an ELF file with a section `.BTF`: a
-/// kernel's image, an eBPF object. A name is that of a `struct`, `union` or `enum`, or else of a
+/// kernel's image, an eBPF object. It may be that of a kernel module, such as
+/// `/sys/kernel/btf/nf_conntrack`, if the kernel's lies beside it as `vmlinux`. A name is that of a `struct`, `union` or `enum`, or else of a
 /// `typedef`.
 ///
 /// The text needs nothing but `core`, in edition 2021 or later. Each struct is laid out as in the
@@ -68,6 +69,14 @@ pub fn generate(file: impl AsRef<Path>, names: &[impl AsRef<str>]) -> Result<Str
         return Err(Error::NoNames);
     }
     let path = file.as_ref();
+    from_btf(&read(path)?, names).map_err(|error| match error {
+        Error::Malformed { error, .. } => malformed(path, error),
+        other => other,
+    })
+}
+
+/// The types in a file.
+fn read(path: &Path) -> Result<Btf, Error> {
     let data = fs::read(path).map_err(|error| Error::Unreadable {
         path: path.to_owned(),
         error,
@@ -75,16 +84,21 @@ pub fn generate(file: impl AsRef<Path>, names: &[impl AsRef<str>]) -> Result<Str
     let section = btf::section(&data).ok_or_else(|| Error::NoTypes {
         path: path.to_owned(),
     })?;
-    let types = Btf::parse(section).map_err(|error| Error::Malformed {
+    Btf::parse(section).or_else(|error| {
+        // A module's types make no sense without the kernel's.
+        let kernel = path.with_file_name("vmlinux");
+        match kernel == path {
+            false if let Ok(kernel) = read(&kernel) => {
+                Btf::parse_split(section, kernel).map_err(|error| malformed(path, error))
+            }
+            _ => Err(malformed(path, error)),
+        }
+    })
+}
+
+fn malformed(path: &Path, error: BtfError) -> Error {
+    Error::Malformed {
         path: Some(path.to_owned()),
         error,
-    })?;
-    drop(data);
-    from_btf(&types, names).map_err(|error| match error {
-        Error::Malformed { error, .. } => Error::Malformed {
-            path: Some(path.to_owned()),
-            error,
-        },
-        other => other,
-    })
+    }
 }

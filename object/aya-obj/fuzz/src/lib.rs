@@ -26,6 +26,11 @@ pub fn fuzz_one(data: &[u8]) -> Outcome {
     if data.starts_with(&[0x9f, 0xeb]) || data.starts_with(&[0xeb, 0x9f]) {
         return match Btf::parse(data) {
             Ok(btf) => types(btf, BtfExt::default()),
+            // As the types of a module, which continue those of a kernel.
+            Err(BtfError::BadName { .. }) => match Btf::parse_split(data, Btf::new()) {
+                Ok(btf) => types(btf, BtfExt::default()),
+                Err(error) => format!("module: {}", kind_of(&error)),
+            },
             Err(error) => format!("types: {}", kind_of(&error)),
         };
     }

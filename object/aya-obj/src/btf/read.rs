@@ -1,6 +1,6 @@
 //! Bytes to types.
 
-use alloc::{string::String, vec::Vec};
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use aya_uapi::bindings::*;
@@ -57,6 +57,12 @@ pub(super) struct Parts {
     pub(super) strings: Range<usize>,
 }
 
+impl Parts {
+    fn strings<'a>(&self, data: &'a [u8]) -> &'a [u8] {
+        data.get(self.strings.clone()).unwrap_or_default()
+    }
+}
+
 /// Finds the parts of a section by its header; both are inside of the data.
 pub(super) fn parts(data: &[u8]) -> Result<Parts, BtfError> {
     let truncated = BtfError::truncated(SECTION);
@@ -99,14 +105,34 @@ impl Btf {
     /// valid.
     pub fn parse(data: &[u8]) -> Result<Self, BtfError> {
         let parts = parts(data)?;
-        let part = |range| Bytes::new(data.get(range).unwrap_or_default(), parts.endian);
-        let mut table = part(parts.table);
-        let strings = read_strings(&mut part(parts.strings))?;
+        let strings = read_strings(parts.strings(data), true)?;
+        Self::from_parts(Vec::new(), strings.into()).read_types(data, &parts)
+    }
+
+    /// Reads the types of a kernel module, such as `/sys/kernel/btf/nf_conntrack` (since kernel 5.11).
+    /// They continue those of the kernel, numbers and names alike; the result has both.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn parse_split(data: &[u8], mut base: Self) -> Result<Self, BtfError> {
+        let parts = parts(data)?;
+        let strings = read_strings(parts.strings(data), false)?;
+        let types = core::mem::take(&mut base.types);
+        Self::from_parts(types, [base.strings(), strings].concat()).read_types(data, &parts)
+    }
+
+    /// Adds the types in the data to the others.
+    fn read_types(self, data: &[u8], parts: &Parts) -> Result<Self, BtfError> {
+        let Self {
+            mut types, strings, ..
+        } = self;
+        let table = data.get(parts.table.clone()).unwrap_or_default();
+        let mut table = Bytes::new(table, parts.endian);
         let mut names = Names::new(
             &strings,
             data.len().saturating_mul(8).saturating_add(1 << 16),
         );
-        let mut types = Vec::new();
         while !table.is_empty() {
             let id = TypeId(u32::try_from(types.len() + 1).unwrap_or(u32::MAX));
             types.push(read_type(&mut table, &mut names, id)?);
@@ -117,17 +143,18 @@ impl Btf {
     }
 }
 
-/// Reads the string table, which begins and ends with a zero byte.
-fn read_strings(bytes: &mut Bytes<'_>) -> Result<String, BtfError> {
-    let strings = match bytes.rest() {
-        [] => &[0],
-        strings @ ([0] | [0, .., 0]) => strings,
+/// Reads a string table, which ends with a zero byte, and begins with one if it is `first`, not the
+/// continuation of another.
+fn read_strings(bytes: &[u8], first: bool) -> Result<&str, BtfError> {
+    let strings = match bytes {
+        [] if first => &[0],
+        strings @ ([] | [0] | [0, .., 0]) => strings,
+        strings @ [.., 0] if !first => strings,
         _ => return Err(BtfError::BadName { offset: 0 }),
     };
-    let strings = core::str::from_utf8(strings).map_err(|error| BtfError::BadName {
+    core::str::from_utf8(strings).map_err(|error| BtfError::BadName {
         offset: u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX),
-    })?;
-    Ok(strings.into())
+    })
 }
 
 /// Checks names against a string table.
