@@ -30,6 +30,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
             "panics",
             "tc",
             "sockets",
+            "tracing",
             "variants",
             "xdp",
         ],

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroups;
+pub mod tracing;
 
 use std::{
     error::Error,

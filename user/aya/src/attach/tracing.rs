@@ -74,8 +74,9 @@ fn explain(name: &str, target: Option<&str>, error: aya_sys::Error) -> ProgramEr
             }
             .into()
         }
-        _ => TracingError::Refused {
+        (_, target) => TracingError::Refused {
             name,
+            raw: target.is_some(),
             source: error.into(),
         }
         .into(),

@@ -37,6 +37,8 @@ pub enum TracingError {
     Refused {
         /// The program's name.
         name: String,
+        /// Whether it was to go to a raw tracepoint.
+        raw: bool,
         /// What the kernel said.
         source: SyscallError,
     },
@@ -76,20 +78,23 @@ impl fmt::Display for TracingError {
                  modules: boot the kernel with `lsm={active}{}bpf`",
                 if active.is_empty() { "" } else { "," }
             ),
-            Self::Refused { name, source } => {
+            Self::Refused { name, raw, source } => {
                 write!(f, "program `{name}`: the kernel does not attach it: ")?;
                 f.write_str(match source.errno() {
                     NOT_SUPPORTED => {
                         "it has no trampolines for this processor: use a newer kernel, or a kprobe"
                     }
                     Errno::EBUSY => {
-                        "the function cannot be traced, or is held by a live patch or another \
-                         tracer: a kprobe may work"
+                        "it is attached already, or its function cannot be traced or is held by a \
+                         live patch or another tracer: detach it, or use a kprobe"
                     }
                     Errno::E2BIG => "the function has as many programs as it can: detach one",
+                    Errno::EINVAL if *raw => {
+                        "it reads more arguments than the tracepoint has: ask for fewer"
+                    }
                     Errno::EINVAL => {
-                        "it has been loaded for something else, or reads more arguments than there \
-                         are"
+                        "it was attached before, which kernels before 5.13 allow once: unload it and \
+                         load it again"
                     }
                     _ => "`dmesg` may know more",
                 })
