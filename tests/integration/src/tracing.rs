@@ -44,25 +44,33 @@ fn kernel_types() -> TestResult<&'static (Btf, u32)> {
     Ok(TYPES.get_or_init(|| (btf, offset)))
 }
 
+/// What programs that may sleep read of this process.
+pub static AWAITED: &[u8; 8] = b"awaited!";
+
 /// Whether this machine lets anybody trace functions: some forbid it even to root. If not, the test
 /// has been skipped.
 ///
 /// # Errors
 /// When the object cannot be loaded.
 pub fn may_trace_functions(test: &str, object: &[u8]) -> TestResult<bool> {
-    let mut watch = Watch::new(object)?;
-    let enter: &mut FEntry = program!(watch.ebpf, "enter");
-    let forbidden = matches!(
-        enter.load("vfs_fallocate", watch.btf),
-        Err(ProgramError::MissingPrivilege { .. })
-    );
-    if forbidden {
+    static MAY: OnceLock<bool> = OnceLock::new();
+    let may = match MAY.get() {
+        Some(may) => *may,
+        None => {
+            let mut watch = Watch::new(object)?;
+            let enter: &mut FEntry = program!(watch.ebpf, "enter");
+            let loaded = enter.load("vfs_fallocate", watch.btf);
+            let forbidden = matches!(loaded, Err(ProgramError::MissingPrivilege { .. }));
+            *MAY.get_or_init(|| !forbidden)
+        }
+    };
+    if !may {
         skip(
             test,
             "needs fentry programs, which this machine does not permit",
         )?;
     }
-    Ok(!forbidden)
+    Ok(may)
 }
 
 impl Watch {
@@ -83,6 +91,11 @@ impl Watch {
         let ebpf = EbpfLoader::new()
             .override_global("THREAD", &this_thread()?, true)
             .override_global("PID_OFFSET", pid_offset, true)
+            .override_global(
+                "ADDRESS",
+                &(AWAITED.as_ptr().expose_provenance() as u64),
+                true,
+            )
             .override_global("SYSCALL", &syscall, true)
             .load(object)?;
         Ok(Self { ebpf, btf })

@@ -8,7 +8,7 @@ use aya::{
 };
 use aya_tests::{
     Inventory, TestResult, in_both_modes, program,
-    tracing::{Watch, may_trace_functions, this_thread},
+    tracing::{AWAITED, Watch, may_trace_functions, this_thread},
 };
 use nix::{
     mount::{MsFlags, mount},
@@ -115,6 +115,7 @@ in_both_modes! {
             let opened = fs::File::open("/proc/self/status").map(drop);
             closed.set(0, 0, 0)?;
             denied(opened)?;
+            assert_eq!(watch.events()?, [[i64::from_ne_bytes(*AWAITED), 0, 0, 0]]);
             fs::File::open("/proc/self/status")?;
             Ok(())
         })

@@ -31,6 +31,9 @@ static THREAD: Global<u32> = Global::new(0);
 /// Where a `task_struct` has its `pid`, in bytes.
 #[unsafe(no_mangle)]
 static PID_OFFSET: Global<u32> = Global::new(0);
+/// Where the process has eight bytes for programs that may sleep.
+#[unsafe(no_mangle)]
+static ADDRESS: Global<u64> = Global::new(0);
 /// The system call that [`entered`] reports.
 #[unsafe(no_mangle)]
 static SYSCALL: Global<i64> = Global::new(-1);
@@ -119,25 +122,21 @@ fn sum(ctx: FExitContext) -> u32 {
     0
 }
 
-/// The first member of `struct pt_regs` that holds an argument is the same for all of them.
-#[repr(C)]
-struct Registers {
-    before: [u64; 14],
-    di: u64,
+/// Eight bytes of the process, for which the program sleeps until they are in memory.
+#[inline(always)]
+fn awaited() -> u64 {
+    let mut bytes = [0u8; 8];
+    let from = ADDRESS.load() as *const core::ffi::c_void;
+    // SAFETY: the helper writes 8 bytes, and checks the address.
+    let _ = unsafe { bpf_copy_from_user(bytes.as_mut_ptr().cast(), 8, from) };
+    u64::from_ne_bytes(bytes)
 }
 
-/// `chdir(path)`: sleeps until the path is in memory.
-#[fentry(function = "__x64_sys_chdir", sleepable)]
-fn change(ctx: FEntryContext) -> u32 {
+/// `bpf_fentry_test1(int a)`, where programs may sleep.
+#[fentry(function = "bpf_fentry_test1", sleepable)]
+fn sleeper(ctx: FEntryContext) -> u32 {
     if is_ours(&ctx) {
-        let registers: *const Registers = ctx.arg(0);
-        let mut path = [0u8; 8];
-        // SAFETY: the verifier knows the registers, and the helper checks the address in them.
-        unsafe {
-            let from = (*registers).di as *const core::ffi::c_void;
-            bpf_copy_from_user(path.as_mut_ptr().cast(), 8, from);
-        }
-        report([u64::from_ne_bytes(path), 0, 0, 0]);
+        report([ctx.arg(0), awaited(), 0, 0]);
     }
     0
 }
@@ -287,6 +286,7 @@ fn nice_panics(ctx: LsmContext) -> i32 {
 fn open(ctx: LsmContext) -> i32 {
     let before: i32 = ctx.arg(1);
     if is_ours(&ctx) && CLOSED.get(0).is_some_and(|closed| *closed != 0) {
+        report([awaited(), 0, 0, 0]);
         return -EPERM;
     }
     before

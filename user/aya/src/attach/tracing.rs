@@ -53,6 +53,12 @@ pub(crate) fn attach<K: Kind>(
     Ok(program.links.insert(link))
 }
 
+/// Makes the kernel call its functions for tests, which the program may be attached to.
+pub(crate) fn test_run<K: Kind>(program: &TypedProgram<K>) -> Result<(), ProgramError> {
+    bpf::prog_test_run(program.fd()?.as_fd(), bpf::TestRun::default())?;
+    Ok(())
+}
+
 /// The error that says what to do.
 fn explain(name: &str, target: Option<&str>, error: aya_sys::Error) -> ProgramError {
     let name = name.to_owned();

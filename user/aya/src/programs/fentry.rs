@@ -20,7 +20,7 @@
 use crate::{
     Btf, attach,
     links::{TypedLink, TypedLinkId},
-    programs::{ProgramError, kinds},
+    programs::{ProgramError, TestRun, kinds},
     resolve::kernel::Sort,
 };
 
@@ -51,5 +51,15 @@ impl FEntry {
     /// When the program is not loaded, or is attached already; when the function cannot be traced.
     pub fn attach(&mut self) -> Result<FEntryLinkId, ProgramError> {
         attach::tracing::attach(self, None)
+    }
+}
+
+/// As that of [`FExit`](super::FExit).
+impl TestRun for FEntry {
+    type Opts<'a> = ();
+    type Result = ();
+
+    fn test_run(&self, (): ()) -> Result<(), ProgramError> {
+        attach::tracing::test_run(self)
     }
 }

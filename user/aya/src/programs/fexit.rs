@@ -17,10 +17,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::os::fd::AsFd;
-
-use aya_sys::bpf;
-
 use crate::{
     Btf, attach,
     links::{TypedLink, TypedLinkId},
@@ -64,8 +60,6 @@ impl TestRun for FExit {
     type Result = ();
 
     fn test_run(&self, (): ()) -> Result<(), ProgramError> {
-        let run = bpf::TestRun::default();
-        bpf::prog_test_run(self.fd()?.as_fd(), run)?;
-        Ok(())
+        attach::tracing::test_run(self)
     }
 }
