@@ -9,7 +9,7 @@ use aya::{
     features::Features,
     maps::{HashMap, MapData},
     pin::PinError,
-    programs::{ProgramError, TracePointError, Xdp, XdpMode},
+    programs::{BtfTracePoint, ProgramError, TracePointError, TracingError, Xdp, XdpMode},
 };
 use aya_sys::{
     Errno,
@@ -425,4 +425,66 @@ fn tracepoints_and_their_fields() {
         event: text("sched/sched_switch"),
     };
     reads(&elsewhere, begins, "write a program for each");
+}
+
+#[test]
+fn functions_tracepoints_and_hooks() {
+    let begins = "program `watch`: ";
+    let name = || "watch".to_owned();
+    let unknown = |similar: &[&str]| TracingError::UnknownTarget {
+        name: name(),
+        what: "kernel function",
+        target: "vfs_raed".to_owned(),
+        similar: similar.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    reads(&unknown(&[]), begins, "load the module that has it");
+    reads(&unknown(&["vfs_read"]), begins, "did you mean `vfs_read`?");
+    let error = TracingError::NoBpfLsm { name: name() };
+    reads(&error, begins, "built with CONFIG_BPF_LSM");
+    let error = |active: &str| TracingError::BpfLsmDisabled {
+        name: name(),
+        active: active.to_owned(),
+    };
+    reads(&error("yama"), begins, "with `lsm=yama,bpf`");
+    reads(&error(""), begins, "with `lsm=bpf`");
+    for (errno, ends) in [
+        (Errno(524), "or a kprobe"),
+        (Errno::EBUSY, "or use a kprobe"),
+        (Errno::E2BIG, "detach one"),
+        (Errno::EINVAL, "ask for fewer"),
+        (Errno::ENOENT, "load it again"),
+        (Errno::ENOMEM, "`dmesg` may know more"),
+    ] {
+        let error = attached_to_a_tracepoint(errno);
+        reads(&error, begins, ends);
+    }
+    let error = attached_to_a_tracepoint(Errno::EPERM);
+    let ends = "CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before kernel 5.8)";
+    reads(&error, begins, ends);
+}
+
+/// What attaching a program that is loaded for its tracepoint gives on a kernel that refuses it so.
+fn attached_to_a_tracepoint(errno: Errno) -> ProgramError {
+    let object = Builder::new(Architecture::Bpf, Endianness::default());
+    let object = object.program("tp_btf", "watch").bytes();
+    let kernel = move |call: &Call| match call.cmd {
+        Some(Cmd::RAW_TRACEPOINT_OPEN) => Reply::Error(errno),
+        _ => Reply::Fd,
+    };
+    let (result, _) = fake::run(kernel, move || {
+        let mut types = aya_obj::btf::Btf::new();
+        let name = types.intern("btf_trace_event");
+        types.add(
+            name,
+            aya_obj::btf::Kind::Typedef(aya_obj::btf::TypeId::VOID),
+        );
+        let types = types.write(aya::Endianness::default()).expect("small");
+        let btf = aya::Btf::parse(&types, aya::Endianness::default()).expect("types");
+        let mut ebpf = fresh(&object).expect("fine");
+        let program = ebpf.program_mut("watch").expect("the object has it");
+        let program: &mut BtfTracePoint = program.try_into().expect("its type");
+        program.load("event", &btf).expect("fine");
+        program.attach()
+    });
+    result.expect_err("it is refused")
 }

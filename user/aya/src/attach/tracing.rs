@@ -80,9 +80,10 @@ fn explain(name: &str, target: Option<&str>, error: aya_sys::Error) -> ProgramEr
             }
             .into()
         }
-        (_, target) => TracingError::Refused {
+        // Kernels before 6.10 take a program once at each tracepoint.
+        (Errno::EEXIST, Some(_)) => ProgramError::AlreadyAttached,
+        _ => TracingError::Refused {
             name,
-            raw: target.is_some(),
             source: error.into(),
         }
         .into(),

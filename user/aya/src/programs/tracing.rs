@@ -37,8 +37,6 @@ pub enum TracingError {
     Refused {
         /// The program's name.
         name: String,
-        /// Whether it was to go to a raw tracepoint.
-        raw: bool,
         /// What the kernel said.
         source: SyscallError,
     },
@@ -78,7 +76,7 @@ impl fmt::Display for TracingError {
                  modules: boot the kernel with `lsm={active}{}bpf`",
                 if active.is_empty() { "" } else { "," }
             ),
-            Self::Refused { name, raw, source } => {
+            Self::Refused { name, source } => {
                 write!(f, "program `{name}`: the kernel does not attach it: ")?;
                 f.write_str(match source.errno() {
                     NOT_SUPPORTED => {
@@ -89,10 +87,8 @@ impl fmt::Display for TracingError {
                          live patch or another tracer: detach it, or use a kprobe"
                     }
                     Errno::E2BIG => "the function has as many programs as it can: detach one",
-                    Errno::EINVAL if *raw => {
-                        "it reads more arguments than the tracepoint has: ask for fewer"
-                    }
-                    Errno::EINVAL => {
+                    Errno::EINVAL => "it reads more arguments than the tracepoint has: ask for fewer",
+                    Errno::ENOENT => {
                         "it was attached before, which kernels before 5.13 allow once: unload it and \
                          load it again"
                     }

@@ -14,6 +14,7 @@
 mod channels;
 mod events;
 mod traffic;
+mod tracing;
 
 use std::{
     borrow::Cow,
