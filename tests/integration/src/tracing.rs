@@ -11,18 +11,7 @@ use aya::{
 use aya_log::EbpfLogger;
 use nix::unistd::gettid;
 
-use crate::{Recorder, TestResult, skip};
-
-/// Gives the program called `$name` as the handle that it is converted to.
-#[macro_export]
-macro_rules! program {
-    ($ebpf:expr, $name:expr) => {
-        $ebpf
-            .program_mut($name)
-            .ok_or_else(|| format!("no program {}", $name))?
-            .try_into()?
-    };
-}
+use crate::{Recorder, TestResult, program, skip};
 
 /// The object, which looks at this thread.
 #[derive(Debug)]
@@ -58,7 +47,7 @@ pub fn may_trace_functions(test: &str, object: &[u8]) -> TestResult<bool> {
         Some(may) => *may,
         None => {
             let mut watch = Watch::new(object)?;
-            let enter: &mut FEntry = program!(watch.ebpf, "enter");
+            let enter: &mut FEntry = program(&mut watch.ebpf, "enter")?;
             let loaded = enter.load("vfs_fallocate", watch.btf);
             let forbidden = matches!(loaded, Err(ProgramError::MissingPrivilege { .. }));
             *MAY.get_or_init(|| !forbidden)

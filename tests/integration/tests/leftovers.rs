@@ -11,10 +11,10 @@ use std::{
 };
 
 use aya::{
-    Ebpf, EbpfLoader,
+    Btf, Ebpf, EbpfLoader,
     features::{Feature, Features},
     programs::{
-        PerfEvent, TracePoint, XdpMode,
+        BtfTracePoint, FEntry, FExit, Lsm, PerfEvent, RawTracePoint, TracePoint, XdpMode,
         perf_event::{PerfEventConfig, PerfEventScope, SamplePolicy, SoftwareEvent},
     },
 };
@@ -31,7 +31,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 struct Hook {
     name: &'static str,
     object: &'static str,
-    /// A folder that machines without such hooks do not have.
+    /// A path that machines without such hooks do not have.
     needs: &'static str,
     attach: fn(&[u8]) -> TestResult<Ebpf>,
 }
@@ -74,7 +74,53 @@ const HOOKS: &[Hook] = &[
         needs: "/",
         attach: |object| perf_event(object, &[Feature::PerfLink]),
     },
+    Hook {
+        name: "function",
+        object: "tracing",
+        needs: FUNCTIONS,
+        attach: |object| {
+            let mut ebpf = Ebpf::load(object)?;
+            let btf = Btf::from_sys_fs()?;
+            let enter: &mut FEntry = program(&mut ebpf, "enter")?;
+            enter.load("vfs_fallocate", &btf)?;
+            enter.attach()?;
+            let exit: &mut FExit = program(&mut ebpf, "exit")?;
+            exit.load("vfs_fallocate", &btf)?;
+            exit.attach()?;
+            Ok(ebpf)
+        },
+    },
+    Hook {
+        name: "security hook",
+        object: "tracing",
+        needs: "/sys/kernel/security/lsm",
+        attach: |object| {
+            let mut ebpf = Ebpf::load(object)?;
+            let nice: &mut Lsm = program(&mut ebpf, "nice")?;
+            nice.load("task_setnice", &Btf::from_sys_fs()?)?;
+            nice.attach()?;
+            Ok(ebpf)
+        },
+    },
+    Hook {
+        name: "typed and raw tracepoints",
+        object: "tracing",
+        needs: "/",
+        attach: |object| {
+            let mut ebpf = Ebpf::load(object)?;
+            let typed: &mut BtfTracePoint = program(&mut ebpf, "renamed")?;
+            typed.load("task_rename", &Btf::from_sys_fs()?)?;
+            typed.attach()?;
+            let raw: &mut RawTracePoint = program(&mut ebpf, "renamed_raw")?;
+            raw.load()?;
+            raw.attach("task_rename")?;
+            Ok(ebpf)
+        },
+    },
 ];
+
+/// Where the kernel lists the functions that can be traced.
+const FUNCTIONS: &str = "/sys/kernel/tracing/available_filter_functions";
 
 fn tracepoint(object: &[u8], missing: &[Feature]) -> TestResult<Ebpf> {
     let mut loader = EbpfLoader::new();
@@ -101,7 +147,7 @@ fn perf_event(object: &[u8], missing: &[Feature]) -> TestResult<Ebpf> {
 
 /// Whether the machine has such hooks; else the test has been skipped.
 fn is_there(hook: &Hook) -> TestResult<bool> {
-    let is_there = Path::new(hook.needs).is_dir();
+    let is_there = Path::new(hook.needs).exists();
     if !is_there {
         skip(hook.name, &format!("needs {}", hook.needs))?;
     }

@@ -22,7 +22,7 @@ fn nice(value: i32) -> io::Result<()> {
 }
 
 fn load(watch: &mut Watch, name: &str, hook: &str) -> TestResult {
-    let lsm: &mut Lsm = program!(watch.ebpf, name);
+    let lsm: &mut Lsm = program(&mut watch.ebpf, name)?;
     lsm.load(hook, watch.btf)?;
     lsm.attach()?;
     Ok(())
@@ -62,7 +62,7 @@ in_both_modes! {
                 Ok(())
             })?;
             assert_eq!(messages, ["nice 7", "nice 8"]);
-            let lsm: &mut Lsm = program!(watch.ebpf, "nice");
+            let lsm: &mut Lsm = program(&mut watch.ebpf, "nice")?;
             lsm.unload()?;
             nice(7)?;
             assert_eq!(watch.events()?, [[0; 4]; 0]);
@@ -129,7 +129,7 @@ in_both_modes! {
         on_a_thread(|| {
             let before = Inventory::take()?;
             let mut watch = Watch::new(object)?;
-            let lsm: &mut Lsm = program!(watch.ebpf, "nice_first");
+            let lsm: &mut Lsm = program(&mut watch.ebpf, "nice_first")?;
             lsm.load("task_setnice", watch.btf)?;
             let id = lsm.attach()?;
             let link = lsm.take_link(id)?;
@@ -144,7 +144,7 @@ in_both_modes! {
     /// Hooks that are not there.
     fn hooks_that_are_not_there(object: "tracing", since 5, 8) {
         let mut watch = Watch::new(object)?;
-        let lsm: &mut Lsm = program!(watch.ebpf, "nice");
+        let lsm: &mut Lsm = program(&mut watch.ebpf, "nice")?;
         let error = lsm.load("task_setnise", watch.btf).err().ok_or("loaded")?;
         let message = error.to_string();
         assert!(message.contains("LSM hook `task_setnise`; did you mean `task_setnice`"), "{message}");
@@ -163,7 +163,7 @@ in_both_modes! {
         const ACTIVE: &str = "/sys/kernel/security/lsm";
         on_a_thread(|| {
             let mut watch = Watch::new(object)?;
-            let lsm: &mut Lsm = program!(watch.ebpf, "nice");
+            let lsm: &mut Lsm = program(&mut watch.ebpf, "nice")?;
             lsm.load("task_setnice", watch.btf)?;
             // Only this thread sees another list.
             unshare(CloneFlags::CLONE_NEWNS)?;

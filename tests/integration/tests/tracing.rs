@@ -11,7 +11,7 @@ use aya::{
 };
 use aya_netlab::Lab;
 use aya_tests::{
-    Inventory, TestResult, in_both_modes, kernel, program,
+    TestResult, in_both_modes, kernel, pin_path, program,
     tracing::{AWAITED, Watch, may_trace_functions, text, this_thread},
 };
 use nix::{
@@ -32,13 +32,6 @@ fn file() -> TestResult<File> {
     Ok(nix::sys::memfd::memfd_create(name, flags)?.into())
 }
 
-/// A path below the BPF file system that no other test has.
-fn pin_path(what: &str) -> String {
-    let thread = thread::current();
-    let name = thread.name().unwrap_or_default().replace("::", "-");
-    format!("/sys/fs/bpf/{name}-{what}-{}", std::process::id())
-}
-
 const KEEP_SIZE: FallocateFlags = FallocateFlags::FALLOC_FL_KEEP_SIZE;
 const PLAIN: FallocateFlags = FallocateFlags::empty();
 
@@ -50,13 +43,13 @@ in_both_modes! {
         }
         let mut watch = Watch::new(object)?;
         let file = file()?;
-        let enter: &mut FEntry = program!(watch.ebpf, "enter");
+        let enter: &mut FEntry = program(&mut watch.ebpf, "enter")?;
         enter.load("vfs_fallocate", watch.btf)?;
         enter.attach()?;
         allocate(&file, KEEP_SIZE, 1 << 33, 4096)?;
         assert_eq!(watch.events()?, [[1, 1 << 33, 4096, 0]]);
 
-        let exit: &mut FExit = program!(watch.ebpf, "exit");
+        let exit: &mut FExit = program(&mut watch.ebpf, "exit")?;
         exit.load("vfs_fallocate", watch.btf)?;
         exit.attach()?;
         let messages = watch.logged(|watch| {
@@ -82,7 +75,7 @@ in_both_modes! {
         }
         let mut watch = Watch::new(object)?;
         let file = file()?;
-        let result: &mut FExit = program!(watch.ebpf, "result");
+        let result: &mut FExit = program(&mut watch.ebpf, "result")?;
         result.load("vfs_fallocate", watch.btf)?;
         result.attach()?;
         allocate(&file, PLAIN, 0, 10)?;
@@ -97,7 +90,7 @@ in_both_modes! {
             return Ok(());
         }
         let mut watch = Watch::new(object)?;
-        let sum: &mut FExit = program!(watch.ebpf, "sum");
+        let sum: &mut FExit = program(&mut watch.ebpf, "sum")?;
         sum.load("bpf_fentry_test4", watch.btf)?;
         sum.attach()?;
         sum.test_run(())?;
@@ -112,7 +105,7 @@ in_both_modes! {
             return Ok(());
         }
         let mut watch = Watch::new(object)?;
-        let sleeper: &mut FEntry = program!(watch.ebpf, "sleeper");
+        let sleeper: &mut FEntry = program(&mut watch.ebpf, "sleeper")?;
         sleeper.load("bpf_fentry_test1", watch.btf)?;
         sleeper.attach()?;
         sleeper.test_run(())?;
@@ -127,7 +120,7 @@ in_both_modes! {
         }
         let mut watch = Watch::new(object)?;
         let file = file()?;
-        let enter: &mut FEntry = program!(watch.ebpf, "enter_panics");
+        let enter: &mut FEntry = program(&mut watch.ebpf, "enter_panics")?;
         enter.load("vfs_fallocate", watch.btf)?;
         enter.attach()?;
         allocate(&file, KEEP_SIZE, 0, 10)?;
@@ -141,7 +134,7 @@ in_both_modes! {
     /// Pointers in typed arguments are followed without a helper.
     fn tracepoints_see_what_tasks_do(object: "tracing", since 5, 8) {
         let mut watch = Watch::new(object)?;
-        let fork: &mut BtfTracePoint = program!(watch.ebpf, "fork");
+        let fork: &mut BtfTracePoint = program(&mut watch.ebpf, "fork")?;
         fork.load("sched_process_fork", watch.btf)?;
         let id = fork.attach()?;
         let messages = watch.logged(|watch| {
@@ -152,12 +145,12 @@ in_both_modes! {
             Ok(())
         })?;
         assert_eq!(messages.len(), 1, "{messages:?}");
-        let fork: &mut BtfTracePoint = program!(watch.ebpf, "fork");
+        let fork: &mut BtfTracePoint = program(&mut watch.ebpf, "fork")?;
         fork.detach(id)?;
         thread::spawn(|| ()).join().map_err(|_| "the thread failed")?;
         assert_eq!(watch.events()?, [[0; 4]; 0]);
 
-        let panics: &mut BtfTracePoint = program!(watch.ebpf, "fork_panics");
+        let panics: &mut BtfTracePoint = program(&mut watch.ebpf, "fork_panics")?;
         panics.load("sched_process_fork", watch.btf)?;
         panics.attach()?;
         thread::spawn(|| ()).join().map_err(|_| "the thread failed")?;
@@ -169,15 +162,15 @@ in_both_modes! {
     fn both_sorts_of_tracepoints_read_strings(object: "tracing", since 5, 8) {
         let old = prctl::get_name()?;
         let mut watch = Watch::new(object)?;
-        let typed: &mut BtfTracePoint = program!(watch.ebpf, "renamed");
+        let typed: &mut BtfTracePoint = program(&mut watch.ebpf, "renamed")?;
         typed.load("task_rename", watch.btf)?;
         let typed_link = typed.attach()?;
         prctl::set_name(c"typed")?;
         assert_eq!(watch.events()?, [[text("typed"), 0, 0, 0]]);
-        let typed: &mut BtfTracePoint = program!(watch.ebpf, "renamed");
+        let typed: &mut BtfTracePoint = program(&mut watch.ebpf, "renamed")?;
         typed.detach(typed_link)?;
 
-        let raw: &mut RawTracePoint = program!(watch.ebpf, "renamed_raw");
+        let raw: &mut RawTracePoint = program(&mut watch.ebpf, "renamed_raw")?;
         raw.load()?;
         raw.attach("task_rename")?;
         let messages = watch.logged(|watch| {
@@ -195,29 +188,29 @@ in_both_modes! {
         // getpgid(2), which nothing here calls otherwise.
         const GETPGID: i64 = if cfg!(target_arch = "x86_64") { 121 } else { 155 };
         let mut watch = Watch::at_syscall(object, GETPGID)?;
-        let entered: &mut RawTracePoint = program!(watch.ebpf, "entered");
+        let entered: &mut RawTracePoint = program(&mut watch.ebpf, "entered")?;
         entered.load()?;
         let first = entered.attach("sys_enter")?;
         nix::unistd::getpgid(None)?;
         assert_eq!(watch.events()?, [[GETPGID, 0, 0, 0]]);
-        let entered: &mut RawTracePoint = program!(watch.ebpf, "entered");
+        let entered: &mut RawTracePoint = program(&mut watch.ebpf, "entered")?;
         match entered.attach("sys_enter") {
             Ok(second) => {
                 nix::unistd::getpgid(None)?;
                 assert_eq!(watch.events()?.len(), 2);
-                let entered: &mut RawTracePoint = program!(watch.ebpf, "entered");
+                let entered: &mut RawTracePoint = program(&mut watch.ebpf, "entered")?;
                 entered.detach(second)?;
             }
             Err(ProgramError::AlreadyAttached) if kernel()? < (6, 10) => {}
             Err(error) => return Err(error.into()),
         }
         // Another tracepoint, whose argument is none of this number.
-        let entered: &mut RawTracePoint = program!(watch.ebpf, "entered");
+        let entered: &mut RawTracePoint = program(&mut watch.ebpf, "entered")?;
         let other = entered.attach("task_rename")?;
         entered.detach(first)?;
         nix::unistd::getpgid(None)?;
         assert_eq!(watch.events()?.len(), 0);
-        let entered: &mut RawTracePoint = program!(watch.ebpf, "entered");
+        let entered: &mut RawTracePoint = program(&mut watch.ebpf, "entered")?;
         let again = entered.attach("sys_enter")?;
         let link = entered.take_link(again)?;
         entered.detach(other)?;
@@ -227,7 +220,7 @@ in_both_modes! {
         nix::unistd::getpgid(None)?;
         assert_eq!(watch.events()?.len(), 0);
 
-        let panics: &mut RawTracePoint = program!(watch.ebpf, "entered_panics");
+        let panics: &mut RawTracePoint = program(&mut watch.ebpf, "entered_panics")?;
         panics.load()?;
         panics.attach("sys_enter")?;
         nix::unistd::getpgid(None)?;
@@ -238,7 +231,7 @@ in_both_modes! {
     /// A program at a tracepoint runs on arguments of the caller's.
     fn raw_tracepoints_run_on_request(object: "tracing", since 5, 10) {
         let mut watch = Watch::new(object)?;
-        let given: &mut RawTracePoint = program!(watch.ebpf, "given");
+        let given: &mut RawTracePoint = program(&mut watch.ebpf, "given")?;
         given.load()?;
         let mut options = RawTracePointRunOptions::new();
         (options.args[0], options.args[1], options.args[11]) = (1, u64::MAX, 12);
@@ -259,7 +252,7 @@ in_both_modes! {
         let (program_pin, link_pin) = (pin_path("program"), pin_path("link"));
         let mut watch = Watch::new(object)?;
         let file = file()?;
-        let enter: &mut FEntry = program!(watch.ebpf, "enter");
+        let enter: &mut FEntry = program(&mut watch.ebpf, "enter")?;
         enter.load("vfs_fallocate", watch.btf)?;
         enter.pin(&program_pin)?;
         let id = enter.attach()?;
@@ -302,31 +295,10 @@ in_both_modes! {
         Ok(())
     }
 
-    /// Nothing is left after a drop.
-    fn drop_leaves_nothing(object: "tracing", since 5, 8) {
-        if !may_trace_functions("drop_leaves_nothing", object)? {
-            return Ok(());
-        }
-        let before = Inventory::take()?;
-        let mut watch = Watch::new(object)?;
-        let enter: &mut FEntry = program!(watch.ebpf, "enter");
-        enter.load("vfs_fallocate", watch.btf)?;
-        enter.attach()?;
-        let fork: &mut BtfTracePoint = program!(watch.ebpf, "fork");
-        fork.load("sched_process_fork", watch.btf)?;
-        fork.attach()?;
-        let raw: &mut RawTracePoint = program!(watch.ebpf, "entered");
-        raw.load()?;
-        raw.attach("sys_enter")?;
-        assert_eq!(Inventory::take()?.links, before.links + 3);
-        drop(watch);
-        before.expect("after drop")
-    }
-
     /// Functions that are not there, or not to be traced, by their kind.
     fn functions_that_are_not_there(object: "tracing", since 5, 8) {
         let mut watch = Watch::new(object)?;
-        let enter: &mut FEntry = program!(watch.ebpf, "enter");
+        let enter: &mut FEntry = program(&mut watch.ebpf, "enter")?;
         let error = enter.load("vfs_falocate", watch.btf).err().ok_or("loaded")?;
         let message = error.to_string();
         assert!(matches!(error, ProgramError::Tracing(TracingError::UnknownTarget { .. })));
@@ -338,12 +310,12 @@ in_both_modes! {
         // A type, but no function.
         assert!(enter.load("task_struct", watch.btf).is_err());
 
-        let fork: &mut BtfTracePoint = program!(watch.ebpf, "fork");
+        let fork: &mut BtfTracePoint = program(&mut watch.ebpf, "fork")?;
         let error = fork.load("sched_proces_fork", watch.btf).err().ok_or("loaded")?;
         let message = error.to_string();
         assert!(message.contains("did you mean `sched_process_fork`"), "{message}");
 
-        let raw: &mut RawTracePoint = program!(watch.ebpf, "entered");
+        let raw: &mut RawTracePoint = program(&mut watch.ebpf, "entered")?;
         raw.load()?;
         let error = raw.attach("sys_entre").err().ok_or("attached")?;
         let message = error.to_string();
@@ -359,7 +331,7 @@ in_both_modes! {
         }
         let mut watch = Watch::new(object)?;
         // It reads more arguments than the function has.
-        let sum: &mut FExit = program!(watch.ebpf, "sum");
+        let sum: &mut FExit = program(&mut watch.ebpf, "sum")?;
         let error = sum.load("bpf_fentry_test1", watch.btf).err().ok_or("loaded")?;
         let ProgramError::LoadError { verifier_log, .. } = &error else {
             return Err(error.into());
@@ -375,11 +347,11 @@ in_both_modes! {
         ));
 
         // Functions that may not sleep take no programs that do.
-        let sleeper: &mut FEntry = program!(watch.ebpf, "sleeper");
+        let sleeper: &mut FEntry = program(&mut watch.ebpf, "sleeper")?;
         let error = sleeper.load("vfs_fallocate", watch.btf).err().ok_or("loaded")?;
         assert!(error.to_string().contains("sleep"), "{error}");
 
-        let greedy: &mut RawTracePoint = program!(watch.ebpf, "greedy");
+        let greedy: &mut RawTracePoint = program(&mut watch.ebpf, "greedy")?;
         greedy.load()?;
         let error = greedy.attach("sys_enter").err().ok_or("attached")?;
         let message = error.to_string();
@@ -393,14 +365,14 @@ in_both_modes! {
             return Ok(());
         }
         let mut watch = Watch::new(object)?;
-        let anywhere: &mut FEntry = program!(watch.ebpf, "anywhere");
+        let anywhere: &mut FEntry = program(&mut watch.ebpf, "anywhere")?;
         anywhere.load("veth_open", watch.btf)?;
         anywhere.attach()?;
         let _wire = Lab::new(&[])?;
         let opened = watch.events()?;
         let this = [std::process::id().into(), 0, 0, 0];
         assert!(opened.contains(&this), "{opened:?}");
-        let anywhere: &mut FEntry = program!(watch.ebpf, "anywhere");
+        let anywhere: &mut FEntry = program(&mut watch.ebpf, "anywhere")?;
         anywhere.unload()?;
         let error = anywhere.load("veth_opn", watch.btf).err().ok_or("loaded")?;
         assert!(error.to_string().contains("did you mean `veth_open`"), "{error}");
