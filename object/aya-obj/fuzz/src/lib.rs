@@ -12,7 +12,7 @@ pub use seeds::seeds;
 
 use aya_obj::{
     Config, Error, Global, ObjectSpec, add_shim_type,
-    btf::{Btf, BtfError, BtfExt, BtfFeatures, Kind},
+    btf::{Btf, BtfError, BtfExt, BtfFeatures, Kind, RawBtf},
 };
 use aya_uapi::MapType;
 
@@ -24,6 +24,12 @@ pub type Outcome = String;
 /// Must neither panic, nor take long, nor allocate much more than the input's size.
 pub fn fuzz_one(data: &[u8]) -> Outcome {
     if data.starts_with(&[0x9f, 0xeb]) || data.starts_with(&[0xeb, 0x9f]) {
+        if let Ok(raw) = RawBtf::parse(data.to_vec()) {
+            raw_types(&raw);
+            if let Ok(split) = RawBtf::parse_split(data.to_vec(), &raw) {
+                raw_types(&split);
+            }
+        }
         return match Btf::parse(data) {
             Ok(btf) => types(btf, BtfExt::default()),
             // As the types of a module, which continue those of a kernel.
@@ -45,6 +51,16 @@ pub fn fuzz_one(data: &[u8]) -> Outcome {
             Error::Btf { source } => format!("btf {}", kind_of(source)),
             _ => kind_of(&error),
         },
+    }
+}
+
+/// Looks for what is there, and for what is not.
+fn raw_types(raw: &RawBtf<'_>) {
+    for kind in [RawBtf::FUNC, RawBtf::TYPEDEF] {
+        if let Some(name) = raw.names(kind).last() {
+            assert!(raw.find(name, kind).is_some());
+        }
+        raw.find("\u{1}", kind);
     }
 }
 

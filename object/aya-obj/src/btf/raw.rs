@@ -5,6 +5,7 @@
 //! of [`Btf::parse`](super::Btf::parse).
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use aya_uapi::bindings::*;
 
@@ -31,7 +32,7 @@ use crate::bytes::Bytes;
 /// assert_eq!(raw.find("size_t", RawBtf::FUNC), None);
 /// # Ok::<(), aya_obj::btf::BtfError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RawBtf<'a> {
     data: Vec<u8>,
     parts: Parts,
@@ -40,6 +41,16 @@ pub struct RawBtf<'a> {
     /// What it continues.
     base: Option<&'a RawBtf<'a>>,
 }
+
+impl fmt::Debug for RawBtf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut raw = f.debug_struct("RawBtf");
+        raw.field("types", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// The longest name that is looked at: those of a kernel's symbols are no longer.
+const NAME_LIMIT: usize = 512;
 
 /// The beginning of a type's record.
 struct Record {
@@ -97,7 +108,7 @@ impl<'a> RawBtf<'a> {
 
     /// Finds the first type with that name and kind (`BTF_KIND_*`).
     pub fn find(&self, name: &str, kind: u32) -> Option<TypeId> {
-        let name = name.as_bytes();
+        let name = Some(name.as_bytes()).filter(|name| !name.contains(&0))?;
         let mut found = self.records().filter(|record| {
             record.kind == kind
                 && self
@@ -108,12 +119,13 @@ impl<'a> RawBtf<'a> {
         found.next().map(|record| record.id)
     }
 
-    /// The names of all types of a kind (`BTF_KIND_*`); those that are not UTF-8 are passed over.
+    /// The names of all types of a kind (`BTF_KIND_*`); those that are not UTF-8, or longer than 511
+    /// bytes, are passed over.
     pub fn names(&self, kind: u32) -> impl Iterator<Item = &str> {
         let records = self.records().filter(move |record| record.kind == kind);
         records.filter_map(|record| {
             let text = self.text(record.name)?;
-            let end = text.iter().position(|byte| *byte == 0)?;
+            let end = text.iter().take(NAME_LIMIT).position(|byte| *byte == 0)?;
             core::str::from_utf8(text.get(..end)?).ok()
         })
     }

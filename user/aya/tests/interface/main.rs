@@ -13,8 +13,8 @@
 
 mod channels;
 mod events;
-mod traffic;
 mod tracing;
+mod traffic;
 
 use std::{
     borrow::Cow,
