@@ -50,6 +50,35 @@ pub const PROGRAMS: &[Program] = &[
         types: &["sock", "sock_common"],
         ..program("kprobetcp")
     },
+    Program {
+        types: &["task_struct"],
+        ..program("lsm-nice")
+    },
+    Program {
+        user: User::Ours,
+        types: &["task_struct"],
+        ..program("task-alloc")
+    },
+    Program {
+        user: User::Ours,
+        static_mut: true,
+        ..program("slides-fentry")
+    },
+    Program {
+        user: User::Ours,
+        common: Some((
+            "runc_common",
+            "#![no_std]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct RuncEvent {
+    pub pid: u32,
+}
+",
+        )),
+        static_mut: true,
+        ..program("blog-runc")
+    },
 ];
 
 /// The one that must not.

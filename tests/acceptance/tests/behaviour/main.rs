@@ -1,6 +1,7 @@
 //! The programs that documents about Aya print do on a kernel what their document says: each binary is
 //! run as its reader runs it, the real event is caused, and what it says and does is checked.
 
+mod security;
 mod tracing;
 mod xdp;
 
