@@ -28,6 +28,12 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command {
+        name: "acceptance",
+        usage: "[FILTER]",
+        about: "of the tests, the documents' programs and the template's projects, in a guest",
+        run: test::acceptance,
+    },
+    Command {
         name: "codegen",
         usage: "[--check] [--headers DIR]",
         about: "write aya-uapi's generated files from the newest kernel's headers, or check them",
@@ -56,12 +62,6 @@ const COMMANDS: &[Command] = &[
         usage: "[--kernel V]",
         about: "an XDP firewall drops the packets of one address and logs every decision",
         run: demo::run,
-    },
-    Command {
-        name: "documents",
-        usage: "[FILTER]",
-        about: "run the programs that documents about Aya print in a guest; `test` does it too",
-        run: test::documents,
     },
     Command {
         name: "fuzz",

@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::Command};
 
 use crate::{
     args::Args,
-    error::{Error, Result},
+    error::{Context as _, Error, Result},
     process,
 };
 
@@ -35,8 +35,33 @@ pub(crate) fn run(args: Args) -> Result<()> {
         process::install_packages(&["libbpf-dev"], "for benchmarks against libbpf")?;
     }
     native_toolchain()?;
+    cargo_generate()?;
     println!("xtask: everything is there");
     Ok(())
+}
+
+/// What makes a project of a template, in the version that tests are made with.
+pub(crate) fn cargo_generate() -> Result<PathBuf> {
+    const VERSION: &str = "0.25.0";
+    let root = process::target_dir().join("tools").join(VERSION);
+    let program = root.join("bin/cargo-generate");
+    if program.is_file() {
+        return Ok(program);
+    }
+    println!(
+        "xtask: installing cargo-generate {VERSION} into target/tools, for the template's tests"
+    );
+    let mut cargo = process::cargo();
+    cargo
+        .args(["install", "--quiet", "cargo-generate", "--version", VERSION])
+        // Its lock file asks for a newer compiler than it needs; its git client is most of its code.
+        .args(["--locked", "--ignore-rust-version", "--no-default-features"])
+        .args(["--debug", "--root"])
+        .arg(&root)
+        .env("CARGO_TARGET_DIR", root.join("build"));
+    process::run(&mut cargo)?;
+    std::fs::remove_dir_all(root.join("build")).context(root.display())?;
+    Ok(program)
 }
 
 /// The newest clang on this machine; one is installed where there is none.

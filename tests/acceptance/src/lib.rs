@@ -3,11 +3,13 @@
 //! are and never copied.
 //!
 //! [`PROGRAMS`](programs::PROGRAMS) says what there is, [`workspace`] builds it, each program in each
-//! [`Variant`], into one folder. `tests/documents.rs` holds the compiler to it, `tests/behaviour.rs` runs
-//! the binaries: on this machine those that it built itself, in a guest those it finds in
-//! `AYA_SEED_BINARIES`, which `cargo xtask test` has put there.
+//! [`Variant`], into one folder; [`template`] does the same with a project of each of the template's
+//! types. `tests/documents.rs` holds the compiler to it, `tests/behaviour` runs the binaries: on this
+//! machine those that it built itself, in a guest those it finds in `AYA_ACCEPTANCE_PROGRAMS`, where
+//! `cargo xtask test` has put them.
 
 pub mod programs;
+pub mod template;
 pub mod workspace;
 
 use std::{

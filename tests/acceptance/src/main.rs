@@ -1,24 +1,40 @@
-//! Builds the documents' programs in all variants into the folder that is given, for a guest to run:
-//! `FOLDER/seeds/EDITION-MODE/NAME`. Prints that folder, or nothing where this machine lacks the sources.
+//! Builds what a guest runs, below the folder that is given: `programs/seeds/EDITION-MODE/NAME`, the
+//! documents' programs in all variants where this machine has them, and `programs/template/TYPE`, a
+//! project of each type of the template.
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use aya_acceptance::{seeds, variants, workspace};
+use aya_acceptance::{seeds, template, variants, workspace};
 
 fn main() -> ExitCode {
     let Some(base) = env::args_os().nth(1).map(PathBuf::from) else {
         eprintln!("usage: aya-acceptance FOLDER");
         return ExitCode::from(2);
     };
-    let Some(sources) = seeds() else {
-        return ExitCode::SUCCESS;
-    };
-    for variant in variants() {
-        if let Err(error) = workspace::build(&base, &sources, variant) {
+    match build(&base) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
             eprintln!("aya-acceptance: {error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
     }
-    println!("{}", base.join("seeds").display());
-    ExitCode::SUCCESS
+}
+
+fn build(base: &Path) -> Result<(), String> {
+    match seeds() {
+        Some(sources) => {
+            for variant in variants() {
+                workspace::build(base, &sources, variant)?;
+            }
+        }
+        None => {
+            // What an earlier build left must not be taken for this one's.
+            let _absent = fs::remove_dir_all(workspace::programs(base));
+        }
+    }
+    template::build(base)
 }

@@ -50,6 +50,21 @@ pub const PROGRAMS: &[Program] = &[
         types: &["sock", "sock_common"],
         ..program("kprobetcp")
     },
+    program("tc-egress"),
+    Program {
+        common: Some((
+            "cgroup_skb_egress_common",
+            "#![no_std]
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct PacketLog {
+    pub ipv4_address: u32,
+    pub action: i32,
+}
+",
+        )),
+        ..program("cgroup-skb-egress")
+    },
     Program {
         types: &["task_struct"],
         ..program("lsm-nice")
@@ -63,6 +78,12 @@ pub const PROGRAMS: &[Program] = &[
         user: User::Ours,
         static_mut: true,
         ..program("slides-fentry")
+    },
+    Program {
+        object: "tc-filter",
+        common: Some(("packet_common", PACKET_COMMON)),
+        static_mut: true,
+        ..program("blog-tc-ingress")
     },
     Program {
         user: User::Ours,
@@ -80,6 +101,42 @@ pub struct RuncEvent {
         ..program("blog-runc")
     },
 ];
+
+/// The headers are those of `linux/if_ether.h` and `linux/ip.h`.
+const PACKET_COMMON: &str = "#![no_std]
+#![allow(non_camel_case_types)]
+#[repr(C, packed)]
+pub struct ethhdr {
+    pub h_dest: [u8; 6],
+    pub h_source: [u8; 6],
+    pub h_proto: u16,
+}
+#[repr(C)]
+pub struct iphdr {
+    pub version_ihl: u8,
+    pub tos: u8,
+    pub tot_len: u16,
+    pub id: u16,
+    pub frag_off: u16,
+    pub ttl: u8,
+    pub protocol: u8,
+    pub check: u16,
+    pub saddr: u32,
+    pub daddr: u32,
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub enum TrafficDirection {
+    Ingress,
+    Egress,
+}
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct OobBuffer {
+    pub direction: TrafficDirection,
+    pub size: usize,
+}
+";
 
 /// The one that must not.
 pub const REFUSED: Program = Program {

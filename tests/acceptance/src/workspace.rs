@@ -27,16 +27,22 @@ pub fn build(base: &Path, sources: &Path, variant: Variant) -> Result<Built, Str
     let name = variant.name();
     let say = |error: io::Error| format!("{name}: {error}");
     let workspace = Workspace::generate(base, "seeds", sources, variant, &programs)?;
-    let output = workspace.cargo(&["build"]).map_err(say)?;
+    let output = workspace.cargo(&[]).map_err(say)?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         return Err(format!("{name}:\n{said}"));
     }
-    let folder = base.join("seeds").join(&name);
+    let folder = self::programs(base).join(&name);
     for program in programs {
         workspace.install(program, &folder).map_err(say)?;
     }
     Ok(Built { folder, said })
+}
+
+/// Where [`build`] puts the programs, a folder for each variant.
+#[must_use]
+pub fn programs(base: &Path) -> PathBuf {
+    base.join("programs/seeds")
 }
 
 /// The programs of one variant.
@@ -56,7 +62,7 @@ pub fn refused(base: &Path, sources: &Path, variant: Variant) -> Result<Output, 
     let name = variant.name();
     let workspace = Workspace::generate(base, "refused", sources, variant, &[REFUSED])?;
     workspace
-        .cargo(&["build", "--package", &format!("{}-ebpf", REFUSED.name)])
+        .cargo(&["--package", &format!("{}-ebpf", REFUSED.name)])
         .map_err(|error| format!("{name}: {error}"))
 }
 
@@ -72,6 +78,29 @@ fn target() -> String {
     format!("{}-unknown-linux-gnu", env::consts::ARCH)
 }
 
+/// One for all, so that what they share, which is most of the work, is compiled once.
+pub(crate) fn target_dir(base: &Path) -> PathBuf {
+    base.join("acceptance-target")
+}
+
+/// `cargo build` in a folder, for static executables.
+pub(crate) fn cargo(folder: &Path, target_dir: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(folder)
+        .args(["build", "--target", &target()])
+        .env("CARGO_TARGET_DIR", target_dir)
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
+}
+
+/// Where it leaves an executable.
+pub(crate) fn binary(target_dir: &Path, name: &str) -> PathBuf {
+    target_dir.join(target()).join("debug").join(name)
+}
+
 impl Workspace {
     fn generate(
         base: &Path,
@@ -82,8 +111,7 @@ impl Workspace {
     ) -> Result<Self, String> {
         let workspace = Self {
             root: base.join(format!("{name}-{}", variant.name())),
-            // What the variants share, which is most of the work, is compiled once.
-            target: base.join("seeds-target"),
+            target: target_dir(base),
             variant,
         };
         for program in programs {
@@ -98,14 +126,9 @@ impl Workspace {
     }
 
     fn cargo(&self, words: &[&str]) -> io::Result<Output> {
-        Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .current_dir(&self.root)
+        cargo(&self.root, &self.target)
             .args(words)
-            .args(["--target", &target()])
-            .env("CARGO_TARGET_DIR", &self.target)
             .env("AYA_EBPF_MODE", self.variant.mode)
-            .env("RUSTFLAGS", "-C target-feature=+crt-static")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .output()
     }
 
@@ -113,8 +136,7 @@ impl Workspace {
     fn install(&self, program: Program, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         let Program { name, .. } = program;
-        let built = self.target.join(target()).join("debug").join(name);
-        fs::copy(built, folder.join(name))?;
+        fs::copy(binary(&self.target, name), folder.join(name))?;
         let object = format!("{name}.o");
         fs::copy(self.root.join(&object), folder.join(object))?;
         Ok(())
@@ -135,7 +157,7 @@ impl Workspace {
             &self.root.join("Cargo.toml"),
             &format!(
                 "[workspace]\nresolver = \"2\"\nmembers = [{users}{ebpf}]\ndefault-members = [{users}]\n\
-                 [profile.dev]\npanic = \"abort\"\ndebug = 0\nstrip = \"symbols\"\n",
+                 [profile.dev]\npanic = \"abort\"\n",
                 ebpf = ebpf.map(quoted).collect::<String>(),
             ),
         )?;
@@ -226,7 +248,7 @@ bytes = "1"
 clap = { version = "4", features = ["derive"] }
 env_logger = "0.11"
 log = "0.4"
-tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "signal", "time"] }
+tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "signal"] }
 "#;
 
 const BUILD_DEPENDENCIES: &str = r#"[build-dependencies]

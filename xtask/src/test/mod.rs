@@ -5,7 +5,7 @@ mod tally;
 
 use std::{
     io::Read as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -29,7 +29,7 @@ const MODES: &str = "donor,native";
 /// Tells tests the folder that holds `SERIES/btf` for each kernel under test.
 const KERNELS_VARIABLE: &str = "AYA_TEST_KERNELS";
 
-/// Builds and runs the programs of documents about Aya, which are held to [`DEFAULT_KERNEL`].
+/// Builds and runs programs as users do, which is held to [`DEFAULT_KERNEL`].
 const ACCEPTANCE: &str = "aya-acceptance";
 
 /// The packages whose tests need a kernel.
@@ -80,35 +80,29 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
             results.push((format!("kernel {}", kernel.release), counts));
         }
     }
-    let documents = kernels
+    let acceptance = kernels
         .iter()
         .find(|kernel| kernel.series == DEFAULT_KERNEL);
-    if let Some(kernel) = documents {
-        results.extend(run_documents(kernel, filter.as_deref())?);
+    if let Some(kernel) = acceptance {
+        results.push(run_acceptance(kernel, filter.as_deref())?);
     }
     verdict(&results)
 }
 
-/// `cargo xtask documents`: only the documents' programs.
-pub(crate) fn documents(mut args: Args) -> Result<()> {
+/// `cargo xtask acceptance`: only the programs of documents, and the template's.
+pub(crate) fn acceptance(mut args: Args) -> Result<()> {
     let filter = args.take_word();
     args.finish()?;
     setup::native_toolchain()?;
     let kernel = Kernel::get(DEFAULT_KERNEL)?;
     kernel.btf()?;
-    let results: Vec<_> = run_documents(&kernel, filter.as_deref())?
-        .into_iter()
-        .collect();
-    verdict(&results)
+    verdict(&[run_acceptance(&kernel, filter.as_deref())?])
 }
 
-fn run_documents(kernel: &Kernel, filter: Option<&str>) -> Result<Option<(String, Counts)>> {
-    println!("xtask: building the programs that documents about Aya print");
-    let suite = Suite::documents(filter)?;
-    if suite.is_none() {
-        println!("xtask: they are not on this machine (AYA_SEEDS)");
-    }
-    Ok(suite.map(|suite| ("documents' programs".to_owned(), suite.run(kernel))))
+fn run_acceptance(kernel: &Kernel, filter: Option<&str>) -> Result<(String, Counts)> {
+    println!("xtask: building the programs of documents, and the template's projects");
+    let counts = Suite::acceptance(filter)?.run(kernel);
+    Ok((format!("acceptance on {}", kernel.release), counts))
 }
 
 /// Prints the counts and their sum, and judges them.
@@ -284,27 +278,34 @@ impl Suite {
         Ok(suite)
     }
 
-    /// The programs of documents about Aya, in all variants; `None` where this machine lacks them.
-    fn documents(filter: Option<&str>) -> Result<Option<Self>> {
-        let folder = process::output(
+    /// The programs of documents about Aya, where this machine has them, and the template's projects.
+    fn acceptance(filter: Option<&str>) -> Result<Self> {
+        let base = process::target_dir().join("tmp");
+        process::run(
             process::cargo()
                 .args(["run", "--quiet", "--package", ACCEPTANCE, "--"])
-                .arg(process::target_dir().join("tmp"))
+                .arg(&base)
+                .env("AYA_CARGO_GENERATE", setup::cargo_generate()?)
                 .env(MODES_VARIABLE, MODES)
                 .env(KERNELS_VARIABLE, vm::kernel::kernels_dir()),
         )?;
-        if folder.is_empty() {
-            return Ok(None);
-        }
+        let programs = base.join("programs");
+        let filter = match filter {
+            None if !programs.join("seeds").is_dir() => {
+                println!("xtask: the documents are not on this machine (AYA_SEEDS)");
+                Some("template")
+            }
+            other => other,
+        };
         let tests = ["--package", ACCEPTANCE, "--test", "behaviour"];
         let mut suite = Self::new(executables(tests)?, filter);
-        suite.spec.add_folder("seeds", Path::new(folder.trim()))?;
+        suite.spec.add_folder("programs", &programs)?;
         for command in &mut suite.spec.commands {
             command
                 .environment
-                .push("AYA_SEED_BINARIES=/seeds".to_owned());
+                .push("AYA_ACCEPTANCE_PROGRAMS=/programs".to_owned());
         }
-        Ok(Some(suite))
+        Ok(suite)
     }
 
     /// All of it on one kernel; what goes wrong with the guest is a failure among others.

@@ -26,5 +26,23 @@ arguments_context! {
     LsmContext
 }
 
-/// 0 allows; a negative error number denies with it.
-impl ProgramReturn<LsmContext> for i32 {}
+/// The largest error number.
+const MAX_ERRNO: i32 = 4095;
+const EPERM: i32 = 1;
+
+/// 0 allows; a negative error number denies with it, as does -1 (`EPERM`) in place of a positive number.
+impl ProgramReturn<LsmContext> for i32 {
+    /// Since Linux 6.12 the verifier wants to see that nothing else is returned, which it cannot of what
+    /// came from an argument. Of a constant nothing of this is left.
+    #[inline(always)]
+    fn for_kernel(self) -> Self {
+        if self > 0 {
+            -EPERM
+        } else {
+            self.max(-MAX_ERRNO)
+        }
+    }
+}
+
+/// For the few hooks that answer a question.
+impl ProgramReturn<LsmContext> for bool {}

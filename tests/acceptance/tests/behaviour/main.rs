@@ -1,7 +1,10 @@
 //! The programs that documents about Aya print do on a kernel what their document says: each binary is
 //! run as its reader runs it, the real event is caused, and what it says and does is checked.
 
+mod cgroup;
 mod security;
+mod tc;
+mod template;
 mod tracing;
 mod xdp;
 
@@ -68,8 +71,9 @@ fn each_variant(test: &str, name: &str, check: impl Fn(&Path) -> Result) -> Resu
 
 /// The folder of all variants' binaries, built here where nobody else has.
 fn binaries() -> Result<Option<PathBuf>> {
-    if let Some(folder) = env::var_os("AYA_SEED_BINARIES") {
-        return Ok(Some(folder.into()));
+    if let Some(folder) = env::var_os("AYA_ACCEPTANCE_PROGRAMS") {
+        let folder = Path::new(&folder).join("seeds");
+        return Ok(folder.is_dir().then_some(folder));
     }
     static BUILT: OnceLock<std::result::Result<Option<PathBuf>, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
@@ -80,7 +84,7 @@ fn binaries() -> Result<Option<PathBuf>> {
         for variant in variants() {
             workspace::build(base, &sources, variant)?;
         }
-        Ok(Some(base.join("seeds")))
+        Ok(Some(workspace::programs(base)))
     });
     Ok(built.clone()?)
 }

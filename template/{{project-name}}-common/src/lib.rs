@@ -1,0 +1,2 @@
+//! What both halves share: the types of maps and of records.
+#![no_std]

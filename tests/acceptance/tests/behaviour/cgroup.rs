@@ -1,0 +1,87 @@
+//! Programs of control groups.
+
+use std::{
+    fs, io,
+    net::{Ipv4Addr, UdpSocket},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use aya_netlab::{FAR_ADDRESS, Lab, NEAR_ADDRESS, received};
+
+use crate::{Result, each_variant, while_running};
+
+const PORT: u16 = 4000;
+const BLOCKED: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// A control group of its own, gone when this is.
+struct Group {
+    path: PathBuf,
+    home: PathBuf,
+}
+
+impl Group {
+    fn new() -> Result<Self> {
+        let root = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
+            .into_iter()
+            .map(Path::new)
+            .find(|path| path.join("cgroup.procs").is_file())
+            .ok_or("no cgroup2 is mounted")?;
+        let groups = fs::read_to_string("/proc/self/cgroup")?;
+        let here = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+        let path = root.join(format!("aya-acceptance-{}", std::process::id()));
+        fs::create_dir(&path)?;
+        Ok(Self {
+            path,
+            home: root.join(here.ok_or("this process is in no control group")?),
+        })
+    }
+
+    /// Makes a socket that belongs to the group, as sockets do from their making on.
+    fn socket(&self) -> io::Result<UdpSocket> {
+        let move_to = |group: &Path| fs::write(group.join("cgroup.procs"), "0");
+        move_to(&self.path)?;
+        let socket = UdpSocket::bind((NEAR_ADDRESS, 0));
+        move_to(&self.home)?;
+        socket
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        fs::remove_dir(&self.path).expect("nothing is left in the control group");
+    }
+}
+
+#[test]
+fn cgroup_skb_egress_refuses_one_address() -> Result {
+    each_variant(
+        "cgroup_skb_egress_refuses_one_address",
+        "cgroup-skb-egress",
+        |binary| {
+            let lab = Lab::new(&[BLOCKED])?;
+            let group = Group::new()?;
+            let receiver = lab.in_far(|| UdpSocket::bind(("0.0.0.0", PORT)))??;
+            receiver.set_read_timeout(Some(PATIENCE))?;
+            let mut command = Command::new(binary);
+            command.arg("--cgroup-path").arg(&group.path);
+            let log = while_running(command, |_| {
+                let member = group.socket()?;
+                member.send_to(b"member", (FAR_ADDRESS, PORT))?;
+                let refused = member.send_to(b"refused", (BLOCKED, PORT));
+                let refused = refused.map_err(|error| error.kind());
+                assert_eq!(refused, Err(io::ErrorKind::PermissionDenied));
+                // Nobody else is asked.
+                UdpSocket::bind((NEAR_ADDRESS, 0))?.send_to(b"stranger", (BLOCKED, PORT))?;
+                let arrived: Vec<_> = received(&receiver)?.into_iter().map(|one| one.1).collect();
+                assert_eq!(arrived, [&b"member"[..], b"stranger"]);
+                Ok(())
+            })?;
+            log.expect("LOG: DST", 2)?;
+            log.expect("LOG: DST 10.99.0.2, ACTION 1", 1)?;
+            log.expect("LOG: DST 1.1.1.1, ACTION 0", 1)
+        },
+    )
+}

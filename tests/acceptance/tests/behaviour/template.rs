@@ -1,0 +1,94 @@
+//! A project of each program type, just generated from the template, loads and attaches its program and
+//! logs the event.
+
+use std::{
+    env, fs,
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use aya_acceptance::skip;
+use aya_netlab::{FAR_ADDRESS, Lab, Running};
+
+use crate::{ENDS_WITHIN, READY_WITHIN, Result};
+
+/// The slowest event is a second of CPU time.
+const EVENT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Types whose events need more than a fresh project does: a socket in the map; the socket's address.
+const SILENT: &[&str] = &["sk_msg", "socket_filter"];
+
+#[test]
+fn template_loads_attaches_and_logs() -> Result {
+    let Some(programs) = env::var_os("AYA_ACCEPTANCE_PROGRAMS").map(PathBuf::from) else {
+        skip(
+            "template_loads_attaches_and_logs",
+            "needs a guest: cargo xtask documents",
+        );
+        return Ok(());
+    };
+    let mut failures = Vec::new();
+    for entry in fs::read_dir(programs.join("template"))? {
+        let loader = entry?.path();
+        if let Err(error) = loads_attaches_and_logs(&loader) {
+            failures.push(format!("{}: {error}", loader.display()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    Ok(())
+}
+
+fn loads_attaches_and_logs(loader: &Path) -> Result {
+    let lab = Lab::new(&[])?;
+    let mut running = Running::start(Command::new(loader))?;
+    let (ready, lines) = running.wait_for("Waiting for Ctrl-C", READY_WITHIN)?;
+    if !ready {
+        return Err(lines.join("\n").into());
+    }
+    let silent = SILENT.iter().any(|name| loader.ends_with(name));
+    let deadline = Instant::now() + EVENT_WITHIN;
+    let mut logged = silent;
+    while !logged {
+        if Instant::now() > deadline {
+            return Err("it logged nothing".into());
+        }
+        cause_events(&lab, loader)?;
+        logged = running
+            .line(Instant::now() + Duration::from_millis(300))?
+            .is_some();
+    }
+    let (status, lines) = running.interrupt(ENDS_WITHIN)?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("it ended with {status}:\n{}", lines.join("\n")).into())
+    }
+}
+
+/// One of everything that the types of programs wait for.
+fn cause_events(lab: &Lab, loader: &Path) -> Result {
+    // A packet from outside; a system call about a socket.
+    let receiver = lab.receiver(4000, Duration::from_millis(300))?;
+    receiver.ttl()?;
+    lab.sender(FAR_ADDRESS, 4000)?.send(b"hello")?;
+    receiver.recv(&mut [0; 8])?;
+    let local = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    drop(local);
+    // A TCP connection.
+    let listener = TcpListener::bind((aya_netlab::NEAR_ADDRESS, 0))?;
+    drop(TcpStream::connect(listener.local_addr()?));
+    // A file opened and removed; a sysctl read.
+    let file = env::temp_dir().join("aya-template-event");
+    fs::write(&file, "")?;
+    fs::remove_file(&file)?;
+    fs::read_to_string("/proc/sys/kernel/hostname")?;
+    // A process started, from the file that a probe of `main` is on.
+    let mut other = Command::new(loader);
+    let mut other = other.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    std::thread::sleep(Duration::from_millis(50));
+    other.kill()?;
+    other.wait()?;
+    Ok(())
+}
