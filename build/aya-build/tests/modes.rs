@@ -241,7 +241,7 @@ fn memory(test: &str, mode: &'static str) {
     let Some(loaded) = Loaded::new(test, &objects.join("memory")) else {
         return;
     };
-    for program in ["fills", "copies", "shifts", "stack"] {
+    for program in ["fills", "copies", "shifts", "stack", "bytes", "part"] {
         assert!(loaded.has_btf(program), "{program}");
         assert_eq!(loaded.run(program, &packet(&[100])), 2, "{program}");
     }

@@ -4,10 +4,16 @@
 //! After optimisation, so that no pass takes the loops in them for calls of themselves.
 
 use super::{adopt, redirect};
-use crate::llvm::{Session, Value};
+use crate::llvm::{Kind, Opcode, Session, Value};
 
 /// As many instructions LLVM's eBPF code generator puts in place of a call.
 const MOST_STORES: u64 = 128;
+
+/// Bytes that one instruction moves at most.
+const WORD: u64 = 8;
+
+/// Ours return nothing: a function must not return the address of its caller's stack.
+const RETURN_THEIR_FIRST: &[&str] = &["memcpy", "memmove", "memset"];
 
 /// What the compiler calls, and what it gets.
 const SYMBOLS: &[(&str, &str)] = &[
@@ -43,6 +49,13 @@ pub(super) fn run(session: &Session) -> Result<(), String> {
     adopt(session, "memory", include_str!("runtime/memory.ll"))?;
     for (symbol, ours) in SYMBOLS {
         if let Some(function) = session.function(symbol) {
+            if RETURN_THEIR_FIRST.contains(symbol) {
+                for call in calls(function) {
+                    if let Some(to) = call.arguments().first() {
+                        call.replace_uses(*to);
+                    }
+                }
+            }
             redirect(session, function, ours);
         }
     }
@@ -54,13 +67,26 @@ pub(super) fn run(session: &Session) -> Result<(), String> {
         else {
             continue;
         };
-        for call in intrinsic.users() {
-            if call.callee() == Some(intrinsic) {
-                replace(session, call, ours);
-            }
+        for call in calls(intrinsic) {
+            replace(session, call, ours);
         }
     }
     Ok(())
+}
+
+/// The calls of a function, as opposed to other uses.
+fn calls(function: Value) -> impl Iterator<Item = Value> {
+    let users = function.users().into_iter();
+    users.filter(move |user| user.callee() == Some(function))
+}
+
+/// The alignment of what a call writes. The code generator places variables on the stack as suits it.
+fn alignment_of_target(call: Value, to: Value) -> u64 {
+    if to.kind() == Kind::Instruction && to.opcode() == Opcode::Alloca {
+        WORD
+    } else {
+        call.argument_alignment(0)
+    }
 }
 
 /// Replaces one call of an intrinsic `(to, from or byte, length, volatile)`, unless LLVM expands it.
@@ -70,17 +96,22 @@ fn replace(session: &Session, call: Value, ours: &str) {
         return;
     };
     let is_fill = ours == "__aya_memset";
-    let mut alignment = call.argument_alignment(0);
+    let mut aligned = alignment_of_target(call, to).min(WORD);
     if !is_fill {
-        alignment = alignment.min(call.argument_alignment(1));
+        aligned = aligned.min(call.argument_alignment(1));
     }
-    let words = alignment >= 8 && length.int().is_some_and(|length| length % 8 == 0);
     if length
         .int()
-        .is_some_and(|length| length / alignment.min(8) <= MOST_STORES)
+        .is_some_and(|length| length / aligned <= MOST_STORES)
     {
         return;
     }
+    // What is promised, not what the code generator may choose.
+    let promised = match is_fill {
+        true => call.argument_alignment(0),
+        false => call.argument_alignment(0).min(call.argument_alignment(1)),
+    };
+    let words = promised >= WORD && length.int().is_some_and(|length| length % WORD == 0);
     let Some(function) = session.function(&format!("{ours}{}", if words { "8" } else { "" }))
     else {
         return;

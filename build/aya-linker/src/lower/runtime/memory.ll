@@ -2,7 +2,7 @@
 ; behind their pointers and lengths is aligned to 8. They are written as loops that the verifier can
 ; follow: one counter, one comparison.
 
-define ptr @__aya_memcpy(ptr %to, ptr %from, i64 %n) #0 !dbg !10 {
+define void @__aya_memcpy(ptr %to, ptr %from, i64 %n) #0 !dbg !10 {
 entry:
   %none = icmp eq i64 %n, 0
   br i1 %none, label %done, label %next
@@ -16,10 +16,10 @@ next:
   %more = icmp ult i64 %j, %n
   br i1 %more, label %next, label %done
 done:
-  ret ptr %to
+  ret void
 }
 
-define ptr @__aya_memcpy8(ptr %to, ptr %from, i64 %n) #0 !dbg !11 {
+define void @__aya_memcpy8(ptr %to, ptr %from, i64 %n) #0 !dbg !11 {
 entry:
   %none = icmp eq i64 %n, 0
   br i1 %none, label %done, label %next
@@ -33,10 +33,10 @@ next:
   %more = icmp ult i64 %j, %n
   br i1 %more, label %next, label %done
 done:
-  ret ptr %to
+  ret void
 }
 
-define ptr @__aya_memset(ptr %to, i32 %byte, i64 %n) #0 !dbg !12 {
+define void @__aya_memset(ptr %to, i32 %byte, i64 %n) #0 !dbg !12 {
 entry:
   %v = trunc i32 %byte to i8
   %none = icmp eq i64 %n, 0
@@ -49,10 +49,10 @@ next:
   %more = icmp ult i64 %j, %n
   br i1 %more, label %next, label %done
 done:
-  ret ptr %to
+  ret void
 }
 
-define ptr @__aya_memset8(ptr %to, i32 %byte, i64 %n) #0 !dbg !13 {
+define void @__aya_memset8(ptr %to, i32 %byte, i64 %n) #0 !dbg !13 {
 entry:
   %low = and i32 %byte, 255
   %one = zext i32 %low to i64
@@ -67,10 +67,10 @@ next:
   %more = icmp ult i64 %j, %n
   br i1 %more, label %next, label %done
 done:
-  ret ptr %to
+  ret void
 }
 
-define ptr @__aya_memmove(ptr %to, ptr %from, i64 %n) #0 !dbg !14 {
+define void @__aya_memmove(ptr %to, ptr %from, i64 %n) #0 !dbg !14 {
 entry:
   %none = icmp eq i64 %n, 0
   br i1 %none, label %done, label %choose
@@ -96,10 +96,10 @@ down:
   %again = icmp ne i64 %l, 0
   br i1 %again, label %down, label %done
 done:
-  ret ptr %to
+  ret void
 }
 
-define ptr @__aya_memmove8(ptr %to, ptr %from, i64 %n) #0 !dbg !15 {
+define void @__aya_memmove8(ptr %to, ptr %from, i64 %n) #0 !dbg !15 {
 entry:
   %none = icmp eq i64 %n, 0
   br i1 %none, label %done, label %choose
@@ -125,7 +125,7 @@ down:
   %again = icmp ne i64 %l, 0
   br i1 %again, label %down, label %done
 done:
-  ret ptr %to
+  ret void
 }
 
 define i32 @__aya_memcmp(ptr %a, ptr %b, i64 %n) #0 !dbg !16 {

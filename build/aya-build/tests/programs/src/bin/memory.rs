@@ -61,3 +61,19 @@ program!(stack, "xdp", |context| {
     let b = black_box(a);
     if b[3] == word(context, 0) && b[4] == 0 { 2 } else { 1 }
 });
+
+// Bytes on the stack, whose address no function may return.
+program!(bytes, "xdp", |context| {
+    let mut a = [0u8; 300];
+    let at = (word(context, 0) & 127) as usize;
+    a[at] = 1;
+    let b = black_box(&mut a);
+    if b[100] == 1 && b[99] == 0 && b[299] == 0 { 2 } else { 1 }
+});
+
+program!(part, "xdp", |context| {
+    let mut a = [1u8; 64];
+    let length = (word(context, 0) & 31) as usize;
+    unsafe { core::ptr::write_bytes(black_box(a.as_mut_ptr()), 7, length) };
+    if a[3] == 7 && a[4] == 1 { 2 } else { 1 }
+});
