@@ -3,7 +3,11 @@
 //! Nothing of this is needed to build and run eBPF programs in donor mode, and the commands that do
 //! need a part of it install it themselves.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     args::Args,
@@ -112,6 +116,26 @@ pub(crate) fn native_toolchain() -> Result<()> {
         Err(Error::new(
             "no Rust toolchain with its source: run `rustup component add rust-src`",
         ))
+    }
+}
+
+/// Mounts the BPF file system where the kernel has a place for it and this is root: tests of pins on this
+/// machine's own kernel need it.
+pub(crate) fn bpf_file_system() {
+    const PLACE: &str = "/sys/fs/bpf";
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    let mounted = mounts
+        .lines()
+        .any(|line| line.split_whitespace().nth(1) == Some(PLACE));
+    if mounted || !process::is_root() || !Path::new(PLACE).is_dir() {
+        return;
+    }
+    println!("xtask: mounting the BPF file system at {PLACE}");
+    let status = Command::new("mount")
+        .args(["-t", "bpf", "bpf", PLACE])
+        .status();
+    if !status.is_ok_and(|status| status.success()) {
+        println!("xtask: that failed: tests of pins on this machine will be skipped");
     }
 }
 

@@ -59,6 +59,7 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
 
     setup::native_toolchain()?;
     setup::peers();
+    setup::bpf_file_system();
     let kernels = kernels
         .iter()
         .map(|series| Kernel::get(series))
