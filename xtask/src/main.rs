@@ -29,8 +29,8 @@ struct Command {
 const COMMANDS: &[Command] = &[
     Command {
         name: "acceptance",
-        usage: "[FILTER]",
-        about: "of the tests, the documents' programs and the template's projects, in a guest",
+        usage: "[--kernel V] [FILTER]",
+        about: "of the tests, the examples, the documents' programs and the template's projects, in a guest",
         run: test::acceptance,
     },
     Command {

@@ -17,6 +17,13 @@ pub enum Error {
         /// Why not.
         error: io::Error,
     },
+    /// The bindings cannot be written.
+    Unwritable {
+        /// Their file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
     /// A file is neither BTF nor an ELF file with a section `.BTF`.
     NoTypes {
         /// The file.
@@ -59,6 +66,11 @@ impl fmt::Display for Error {
                 "{}: cannot be read: check path and rights",
                 path.display()
             ),
+            Self::Unwritable { path, .. } => write!(
+                f,
+                "{}: cannot be written: a build script calls this, for which cargo sets `OUT_DIR`",
+                path.display()
+            ),
             Self::NoTypes { path } => write!(
                 f,
                 "{}: neither BTF nor an ELF file with a section `.BTF`: build it with type \
@@ -91,7 +103,7 @@ impl std::error::Error for Error {
         match self {
             Self::NoNames | Self::NoTypes { .. } | Self::Unknown { .. } => None,
             Self::Unreadable { error, .. } if error.kind() == io::ErrorKind::NotFound => None,
-            Self::Unreadable { error, .. } => Some(error),
+            Self::Unreadable { error, .. } | Self::Unwritable { error, .. } => Some(error),
             Self::Malformed { error, .. } => Some(error),
         }
     }

@@ -14,16 +14,15 @@
 //! with the project:
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let text = aya_tool::generate(aya_tool::KERNEL_BTF, &["task_struct"])?;
-//! let directory = std::env::var("OUT_DIR")?;
-//! std::fs::write(format!("{directory}/vmlinux.rs"), text)?;
-//! # Ok(())
-//! # }
+//! // build.rs
+//! fn main() -> Result<(), aya_tool::Error> {
+//!     aya_tool::build_bindings(&["task_struct"])
+//! }
 //! ```
 #![forbid(unsafe_code)]
 
 mod bindings;
+mod build_script;
 mod error;
 
 use std::{fs, path::Path};
@@ -31,6 +30,7 @@ use std::{fs, path::Path};
 use aya_obj::btf::{self, Btf, BtfError};
 
 pub use bindings::from_btf;
+pub use build_script::build_bindings;
 pub use error::Error;
 
 /// The running kernel's types (since kernel 5.4, with `CONFIG_DEBUG_INFO_BTF`).

@@ -4,6 +4,7 @@
 mod tally;
 
 use std::{
+    fs,
     io::Read as _,
     path::PathBuf,
     process::{Command, Stdio},
@@ -29,8 +30,17 @@ const MODES: &str = "donor,native";
 /// Tells tests the folder that holds `SERIES/btf` for each kernel under test.
 const KERNELS_VARIABLE: &str = "AYA_TEST_KERNELS";
 
-/// Builds and runs programs as users do, which is held to [`DEFAULT_KERNEL`].
+/// Builds and runs programs as users do: the examples on each kernel, the others on [`DEFAULT_KERNEL`].
 const ACCEPTANCE: &str = "aya-acceptance";
+
+/// Runs the programs.
+const BEHAVIOUR: [&str; 4] = ["--package", ACCEPTANCE, "--test", "behaviour"];
+
+/// The folder of the examples, and of their tests.
+const EXAMPLES: &str = "examples";
+
+/// Tells examples the file with the kernel's types.
+const TYPES_VARIABLE: &str = "AYA_BTF";
 
 /// The packages whose tests need a kernel.
 const INTEGRATION: &[&str] = &["aya-netlab", "aya-tests"];
@@ -81,29 +91,35 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
             results.push((format!("kernel {}", kernel.release), counts));
         }
     }
-    let acceptance = kernels
-        .iter()
-        .find(|kernel| kernel.series == DEFAULT_KERNEL);
-    if let Some(kernel) = acceptance {
+    for kernel in &kernels {
         results.push(run_acceptance(kernel, filter.as_deref())?);
     }
     verdict(&results)
 }
 
-/// `cargo xtask acceptance`: only the programs of documents, and the template's.
+/// `cargo xtask acceptance`: only the examples, the programs of documents, and the template's.
 pub(crate) fn acceptance(mut args: Args) -> Result<()> {
+    let series: Option<String> = args.take_value("--kernel")?;
     let filter = args.take_word();
     args.finish()?;
     setup::native_toolchain()?;
-    let kernel = Kernel::get(DEFAULT_KERNEL)?;
-    kernel.btf()?;
+    let kernel = Kernel::get(series.as_deref().unwrap_or(DEFAULT_KERNEL))?;
     verdict(&[run_acceptance(&kernel, filter.as_deref())?])
 }
 
 fn run_acceptance(kernel: &Kernel, filter: Option<&str>) -> Result<(String, Counts)> {
-    println!("xtask: building the programs of documents, and the template's projects");
-    let counts = Suite::acceptance(filter)?.run(kernel);
-    Ok((format!("acceptance on {}", kernel.release), counts))
+    let suite = if kernel.series == DEFAULT_KERNEL {
+        println!(
+            "xtask: building the examples, the documents' programs and the template's projects"
+        );
+        Suite::acceptance(kernel, filter)?
+    } else {
+        println!("xtask: building the examples for kernel {}", kernel.release);
+        let filter = format!("{EXAMPLES}::{}", filter.unwrap_or_default());
+        Suite::new(executables(BEHAVIOUR)?, &[&filter]).with_examples(kernel)?
+    };
+    let name = format!("acceptance on {}", kernel.release);
+    Ok((name, suite.run(kernel)))
 }
 
 /// Prints the counts and their sum, and judges them.
@@ -244,7 +260,8 @@ struct Suite {
 const DEMO: &str = "demo";
 
 impl Suite {
-    fn new(executables: Vec<Executable>, filter: Option<&str>) -> Self {
+    /// A test runs whose name contains one of the filters, or any if there are none.
+    fn new(executables: Vec<Executable>, filters: &[&str]) -> Self {
         let mut suite = Self {
             names: Vec::new(),
             spec: Spec {
@@ -257,7 +274,8 @@ impl Suite {
             let path = format!("tests/{number}-{name}");
             // One test at a time: some count what the whole kernel holds.
             let words = [format!("/{path}"), "--test-threads=1".to_owned()];
-            let words = words.into_iter().chain(filter.map(str::to_owned)).collect();
+            let filters = filters.iter().map(|filter| (*filter).to_owned());
+            let words = words.into_iter().chain(filters).collect();
             suite.spec.files.push(GuestFile { path, source: file });
             suite.spec.commands.push(GuestCommand {
                 words,
@@ -271,7 +289,7 @@ impl Suite {
     /// What runs on every kernel: the integration tests, and the demo.
     fn integration(filter: Option<&str>) -> Result<Self> {
         let tests = ["--tests"].into_iter().chain(integration());
-        let mut suite = Self::new(executables(tests)?, filter);
+        let mut suite = Self::new(executables(tests)?, &Vec::from_iter(filter));
         if filter.is_none_or(|filter| DEMO.contains(filter)) {
             suite.spec.add_demo()?;
             suite.names.push(DEMO.to_owned());
@@ -280,7 +298,7 @@ impl Suite {
     }
 
     /// The programs of documents about Aya, where this machine has them, and the template's projects.
-    fn acceptance(filter: Option<&str>) -> Result<Self> {
+    fn acceptance(kernel: &Kernel, filter: Option<&str>) -> Result<Self> {
         let base = process::target_dir().join("tmp");
         process::run(
             process::cargo()
@@ -291,22 +309,40 @@ impl Suite {
                 .env(KERNELS_VARIABLE, vm::kernel::kernels_dir()),
         )?;
         let programs = base.join("programs");
-        let filter = match filter {
+        let filters = match filter {
             None if !programs.join("seeds").is_dir() => {
                 println!("xtask: the documents are not on this machine (AYA_SEEDS)");
-                Some("template")
+                vec![EXAMPLES, "template"]
             }
-            other => other,
+            other => Vec::from_iter(other),
         };
-        let tests = ["--package", ACCEPTANCE, "--test", "behaviour"];
-        let mut suite = Self::new(executables(tests)?, filter);
+        let mut suite = Self::new(executables(BEHAVIOUR)?, &filters);
         suite.spec.add_folder("programs", &programs)?;
-        for command in &mut suite.spec.commands {
+        suite.with_examples(kernel)
+    }
+
+    /// Adds the examples, as their users build them for this kernel.
+    fn with_examples(mut self, kernel: &Kernel) -> Result<Self> {
+        let folder = process::workspace().join(EXAMPLES);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).context(folder.display())? {
+            let name = entry.context(folder.display())?.file_name();
+            names.push(name.to_string_lossy().into_owned());
+        }
+        names.sort();
+        let built = guest::build_in(&names, &[(TYPES_VARIABLE, kernel.btf()?)])?;
+        self.spec
+            .files
+            .extend(names.into_iter().map(|name| GuestFile {
+                path: format!("programs/{EXAMPLES}/{name}"),
+                source: built.join(name),
+            }));
+        for command in &mut self.spec.commands {
             command
                 .environment
                 .push("AYA_ACCEPTANCE_PROGRAMS=/programs".to_owned());
         }
-        Ok(suite)
+        Ok(self)
     }
 
     /// All of it on one kernel; what goes wrong with the guest is a failure among others.

@@ -31,16 +31,24 @@ fn target_dir() -> PathBuf {
 }
 
 /// Builds the executables of packages and returns the folder they are in.
-pub(crate) fn build(packages: &[&str]) -> Result<PathBuf> {
+pub(crate) fn build(packages: &[impl AsRef<str>]) -> Result<PathBuf> {
+    build_in(packages, &[])
+}
+
+/// The same with variables in cargo's environment.
+pub(crate) fn build_in(
+    packages: &[impl AsRef<str>],
+    environment: &[(&str, PathBuf)],
+) -> Result<PathBuf> {
     if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
         return Err(Error::new(
             "guests are x86-64 Linux ones, and this machine is not",
         ));
     }
     let mut cargo = cargo("build");
-    cargo.arg("--bins");
+    cargo.arg("--bins").envs(environment.iter().cloned());
     for package in packages {
-        cargo.args(["--package", package]);
+        cargo.args(["--package", package.as_ref()]);
     }
     process::run(&mut cargo)?;
     Ok(target_dir().join(TARGET).join("debug"))

@@ -2,6 +2,7 @@
 //! run as its reader runs it, the real event is caused, and what it says and does is checked.
 
 mod cgroup;
+mod examples;
 mod security;
 mod tc;
 mod template;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, UdpSocket},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
@@ -15,25 +16,28 @@ const PORT: u16 = 4000;
 const BLOCKED: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// What leaves for one address is dropped, and every decision logged.
+pub(crate) fn tc_egress(binary: &Path) -> Result {
+    let lab = Lab::new(&[BLOCKED])?;
+    let receiver = lab.in_far(|| UdpSocket::bind(("0.0.0.0", PORT)))??;
+    receiver.set_read_timeout(Some(PATIENCE))?;
+    let mut command = Command::new(binary);
+    command.args(["--iface", NEAR]);
+    let log = while_running(command, |_| {
+        let sender = UdpSocket::bind((NEAR_ADDRESS, 0))?;
+        sender.send_to(b"blocked", (BLOCKED, PORT))?;
+        sender.send_to(b"other", (FAR_ADDRESS, PORT))?;
+        let arrived: Vec<_> = received(&receiver)?.into_iter().map(|one| one.1).collect();
+        assert_eq!(arrived, [b"other"]);
+        Ok(())
+    })?;
+    log.expect("DEST 1.1.1.1, ACTION 2", 1)?;
+    log.expect("DEST 10.99.0.2, ACTION 3", 1)
+}
+
 #[test]
 fn tc_egress_drops_one_address() -> Result {
-    each_variant("tc_egress_drops_one_address", "tc-egress", |binary| {
-        let lab = Lab::new(&[BLOCKED])?;
-        let receiver = lab.in_far(|| UdpSocket::bind(("0.0.0.0", PORT)))??;
-        receiver.set_read_timeout(Some(PATIENCE))?;
-        let mut command = Command::new(binary);
-        command.args(["--iface", NEAR]);
-        let log = while_running(command, |_| {
-            let sender = UdpSocket::bind((NEAR_ADDRESS, 0))?;
-            sender.send_to(b"blocked", (BLOCKED, PORT))?;
-            sender.send_to(b"other", (FAR_ADDRESS, PORT))?;
-            let arrived: Vec<_> = received(&receiver)?.into_iter().map(|one| one.1).collect();
-            assert_eq!(arrived, [b"other"]);
-            Ok(())
-        })?;
-        log.expect("DEST 1.1.1.1, ACTION 2", 1)?;
-        log.expect("DEST 10.99.0.2, ACTION 3", 1)
-    })
+    each_variant("tc_egress_drops_one_address", "tc-egress", tc_egress)
 }
 
 #[test]

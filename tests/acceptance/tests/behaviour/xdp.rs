@@ -54,38 +54,44 @@ fn run(binary: &Path, expected: Arrived) -> Result<Log> {
     })
 }
 
+/// Each packet is logged.
+pub(crate) fn hello(binary: &Path) -> Result {
+    run(binary, BOTH)?.expect("received a packet", 2)
+}
+
 #[test]
 fn xdp_hello_logs_each_packet() -> Result {
-    each_variant("xdp_hello_logs_each_packet", "xdp-hello", |binary| {
-        run(binary, BOTH)?.expect("received a packet", 2)
-    })
+    each_variant("xdp_hello_logs_each_packet", "xdp-hello", hello)
+}
+
+/// The source of each packet is logged.
+pub(crate) fn log(binary: &Path) -> Result {
+    let log = run(binary, BOTH)?;
+    log.expect("SRC IP: 1.1.1.1, SRC PORT: ", 1)?;
+    log.expect("SRC IP: 10.99.0.2, SRC PORT: ", 1)
 }
 
 #[test]
 fn xdp_log_logs_address_and_port() -> Result {
-    each_variant("xdp_log_logs_address_and_port", "xdp-log", |binary| {
-        let log = run(binary, BOTH)?;
-        log.expect("SRC IP: 1.1.1.1, SRC PORT: ", 1)?;
-        log.expect("SRC IP: 10.99.0.2, SRC PORT: ", 1)
-    })
+    each_variant("xdp_log_logs_address_and_port", "xdp-log", log)
 }
 
-fn drops_one_address(test: &str, name: &str) -> Result {
-    each_variant(test, name, |binary| {
-        let log = run(binary, OTHER)?;
-        log.expect("SRC: 1.1.1.1, ACTION: 1", 1)?;
-        log.expect("SRC: 10.99.0.2, ACTION: 2", 1)
-    })
+/// What comes from one address is dropped, and every decision logged.
+pub(crate) fn firewall(binary: &Path) -> Result {
+    let log = run(binary, OTHER)?;
+    log.expect("SRC: 1.1.1.1, ACTION: 1", 1)?;
+    log.expect("SRC: 10.99.0.2, ACTION: 2", 1)
 }
 
 #[test]
 fn xdp_drop_drops_one_address() -> Result {
-    drops_one_address("xdp_drop_drops_one_address", "xdp-drop")
+    each_variant("xdp_drop_drops_one_address", "xdp-drop", firewall)
 }
 
 #[test]
 fn simple_xdp_program_drops_one_address() -> Result {
-    drops_one_address("simple_xdp_program_drops_one_address", "simple-xdp-program")
+    let test = "simple_xdp_program_drops_one_address";
+    each_variant(test, "simple-xdp-program", firewall)
 }
 
 #[test]

@@ -1,0 +1,12 @@
+//! What both halves of cgroup-skb-egress share: the event that one sends to the other.
+#![no_std]
+
+/// A packet that a process of the cgroup sent.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct PacketLog {
+    /// Its destination: an IPv4 address as a number in host byte order.
+    pub ipv4_address: u32,
+    /// What became of it: 1 it was sent, 0 it was refused.
+    pub action: i32,
+}
