@@ -232,6 +232,24 @@ where
         .try_into()?)
 }
 
+/// Whether something can be pinned; else the test has been skipped.
+///
+/// # Errors
+/// When the mounts cannot be read.
+pub fn can_pin(test: &str) -> TestResult<bool> {
+    let mounts = fs::read_to_string("/proc/mounts")?;
+    let can = mounts
+        .lines()
+        .any(|line| line.contains(" /sys/fs/bpf bpf "));
+    if !can {
+        skip(
+            test,
+            "needs a BPF file system: `mount -t bpf bpf /sys/fs/bpf`",
+        )?;
+    }
+    Ok(can)
+}
+
 /// A path to pin `what` of this test at: tests run side by side, in both modes.
 #[must_use]
 pub fn pin_path(what: &str) -> PathBuf {

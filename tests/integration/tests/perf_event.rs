@@ -21,7 +21,7 @@ use aya::{
     },
 };
 use aya_log::EbpfLogger;
-use aya_tests::{Recorder, TestResult, in_both_modes, pin_path, program};
+use aya_tests::{Recorder, TestResult, can_pin, in_both_modes, pin_path, program};
 use nix::unistd::gettid;
 
 const PAGE: usize = 4096;
@@ -245,6 +245,9 @@ in_both_modes! {
 
     /// Programs and links that outlive who made them.
     fn pins(object: "events", since 5, 15) {
+        if !can_pin("pins")? {
+            return Ok(());
+        }
         let (program_path, link_path) = (pin_path("program"), pin_path("link"));
         let mut fresh = Fresh::new()?;
         let mut ebpf = counts_faults(&mut EbpfLoader::new(), object, &fresh)?;
