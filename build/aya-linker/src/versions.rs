@@ -4,7 +4,8 @@
 pub(crate) struct Version {
     pub(crate) major: u32,
     /// Options of LLVM's own command line that make CPU `v4` run on kernels of CPU `v3` (5.10 and
-    /// newer): of what v4 brings only the store of an immediate stays, which every kernel knows.
+    /// newer): of what v4 brings only the store of an immediate stays, which every kernel knows but
+    /// for the context (`lower/context.rs`).
     /// The second half turns off what newer kernels alone accept. LLVM ends the process on an option
     /// it does not have.
     pub(crate) baseline: &'static [&'static str],
@@ -23,6 +24,9 @@ pub(crate) const VERSIONS: &[Version] = &[Version {
         "-bpf-disable-trap-unreachable",
         // merged comparisons become memcmp calls, or loads that are not aligned
         "-disable-mergeicmps",
+        // eBPF has no vectors: what is combined is taken apart again, by way of the stack
+        "-vectorize-loops=false",
+        "-vectorize-slp=false",
     ],
 }];
 

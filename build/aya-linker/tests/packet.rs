@@ -47,3 +47,23 @@ fn whole_reads_where_the_kernel_allows_them() {
     assert_eq!(bytes.0, whole.0 + 4, "{whole:?} {bytes:?}");
     assert!(whole.0 >= 4, "{whole:?}");
 }
+
+/// eBPF has no vectors: sums are taken byte by byte, and nothing is kept on the stack meanwhile.
+#[test]
+fn nothing_is_vectorised() {
+    const SUM: &str = "
+#[unsafe(no_mangle)] #[unsafe(link_section = \"tc\")]
+extern \"C\" fn program(c: *mut u64) -> u64 {
+    let mut bytes = [0u8; 64];
+    type Load = unsafe extern \"C\" fn(*mut u64, u32, *mut u8, u32) -> i64;
+    let load = unsafe { core::mem::transmute::<usize, Load>(26) };
+    if unsafe { load(c, 14, bytes.as_mut_ptr(), 64) } != 0 { return 0 }
+    bytes.iter().map(|byte| u64::from(*byte)).sum()
+}";
+    let Some(code) = link_code("vectors", SUM, &Options::default(), "tc") else {
+        return;
+    };
+    let slots = code.len() / 8;
+    // A load and an addition each, and the rest.
+    assert!(slots <= 2 * 64 + 20, "{slots}");
+}

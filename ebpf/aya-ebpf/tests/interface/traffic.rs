@@ -32,7 +32,7 @@ fn older(mut ctx: SkBuffContext) -> i32 {
     let size = ctx.len() as usize;
     ctx.cb_mut()[1] = size as u32;
     match ctx.load::<u8>(23).map_err(|_| ()) {
-        Ok(6) => unsafe { helpers::bpf_redirect(1, u64::from(BPF_F_INGRESS as u32)) as i32 },
+        Ok(6) => unsafe { helpers::bpf_redirect(1, BPF_F_INGRESS as u64) as i32 },
         Ok(_) => TC_ACT_PIPE,
         Err(()) => TC_ACT_UNSPEC,
     }
@@ -49,7 +49,7 @@ fn change(mut ctx: TcContext) -> Result<i32, c_long> {
     let _: usize = ctx.load_bytes(14, &mut bytes)?;
     ctx.pull_data(0)?;
     let _: (usize, usize, u32) = (ctx.data(), ctx.data_end(), ctx.len());
-    ctx.store(0, &[0u8; 6], u64::from(BPF_F_RECOMPUTE_CSUM as u32))?;
+    ctx.store(0, &[0u8; 6], BPF_F_RECOMPUTE_CSUM as u64)?;
     ctx.l3_csum_replace(24, 0, 1, 2)?;
     ctx.l4_csum_replace(40, 0, 1, BPF_F_PSEUDO_HDR as u64 | 2)?;
     ctx.adjust_room(20, 0, 0)?;

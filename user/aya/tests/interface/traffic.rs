@@ -99,6 +99,9 @@ fn classifier(ebpf: &mut Ebpf) -> Result {
 }
 
 fn order(program: &mut SchedClassifier, link: &SchedClassifierLink) -> Result {
+    // Existing programs write `unsafe` here, which is a warning at most.
+    #[allow(unused_unsafe, clippy::undocumented_unsafe_blocks)]
+    let id = unsafe { ProgramId::new(1) };
     let all = [
         links::LinkOrder::first(),
         LinkOrder::last(),
@@ -107,8 +110,7 @@ fn order(program: &mut SchedClassifier, link: &SchedClassifierLink) -> Result {
         LinkOrder::after_program(&*program)?,
         LinkOrder::before_link(link)?,
         LinkOrder::after_link(link)?,
-        #[allow(unused_unsafe, reason = "the listing has an unsafe function")]
-        LinkOrder::before_program_id(unsafe { ProgramId::new(1) }),
+        LinkOrder::before_program_id(id),
         LinkOrder::after_program_id(ProgramId::new(1)),
     ];
     for order in all {
