@@ -35,7 +35,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         process::need(program, package, why)?;
     }
     clang("for benchmarks against C, for codegen, and for tests with C programs")?;
-    if !std::path::Path::new("/usr/include/bpf/bpf.h").is_file() {
+    if !Path::new("/usr/include/bpf/bpf.h").is_file() {
         process::install_packages(&["libbpf-dev"], "for benchmarks against libbpf")?;
     }
     native_toolchain()?;
