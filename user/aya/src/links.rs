@@ -69,11 +69,25 @@ pub(crate) trait Hook: Any + fmt::Debug + Send + Sync {
 pub(crate) enum Attachment {
     Fd(OwnedFd),
     Hook(HookGuard),
+    /// Of one program on several places at once.
+    Several(Vec<Self>),
 }
 
 impl Attachment {
     pub(crate) fn hook(hook: impl Hook + 'static) -> Self {
         Self::Hook(HookGuard(Some(Box::new(hook))))
+    }
+
+    /// All of them as one.
+    pub(crate) fn several(mut all: Vec<Self>) -> Self {
+        match (all.pop(), all.is_empty()) {
+            (Some(only), true) => only,
+            (Some(last), false) => {
+                all.push(last);
+                Self::Several(all)
+            }
+            (None, _) => Self::Several(all),
+        }
     }
 
     /// Puts `program` in the place of the one that is held, without a gap.
@@ -82,6 +96,7 @@ impl Attachment {
             Self::Fd(link) => Ok(bpf::link_update(link.as_fd(), program.as_fd(), None)?),
             Self::Hook(HookGuard(Some(hook))) => hook.replace(program),
             Self::Hook(HookGuard(None)) => Err(ProgramError::NotAttached),
+            Self::Several(all) => all.iter_mut().try_for_each(|each| each.replace(program)),
         }
     }
 
@@ -92,8 +107,14 @@ impl Attachment {
                 Ok(())
             }
             Self::Hook(mut guard) => guard.0.take().map_or(Ok(()), |hook| hook.detach()),
+            Self::Several(all) => detach_all(all.into_iter().map(Self::detach)),
         }
     }
+}
+
+/// The first error, when all have been tried.
+fn detach_all(results: impl Iterator<Item = Result<(), ProgramError>>) -> Result<(), ProgramError> {
+    results.fold(Ok(()), |first, next| first.and(next))
 }
 
 /// The one place that detaches what the kernel would leave attached.
@@ -163,7 +184,7 @@ impl<K> TypedLink<K> {
     pub(crate) fn link_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.attachment {
             Attachment::Fd(fd) => Some(fd.as_fd()),
-            Attachment::Hook(_) => None,
+            Attachment::Hook(_) | Attachment::Several(_) => None,
         }
     }
 
@@ -174,7 +195,23 @@ impl<K> TypedLink<K> {
                 let hook: &dyn Any = &**hook;
                 hook.downcast_ref()
             }
-            Attachment::Hook(HookGuard(None)) | Attachment::Fd(_) => None,
+            _ => None,
+        }
+    }
+
+    /// The descriptors, if the link consists of bpf_links alone.
+    pub(crate) fn into_fds(self) -> Result<Vec<OwnedFd>, Self> {
+        let is_fd = |attachment: &Attachment| matches!(attachment, Attachment::Fd(_));
+        match self.attachment {
+            Attachment::Fd(fd) => Ok(vec![fd]),
+            Attachment::Several(all) if all.iter().all(is_fd) => Ok(all
+                .into_iter()
+                .filter_map(|each| match each {
+                    Attachment::Fd(fd) => Some(fd),
+                    _ => None,
+                })
+                .collect()),
+            attachment => Err(Self { attachment, ..self }),
         }
     }
 }
@@ -215,7 +252,7 @@ impl<K> TryFrom<TypedLink<K>> for FdLink {
     fn try_from(link: TypedLink<K>) -> Result<Self, LinkError> {
         match link.attachment {
             Attachment::Fd(fd) => Ok(Self { id: link.id, fd }),
-            Attachment::Hook(_) => Err(LinkError::InvalidLink),
+            Attachment::Hook(_) | Attachment::Several(_) => Err(LinkError::InvalidLink),
         }
     }
 }
@@ -286,8 +323,7 @@ impl<K: Kind> Links<K> {
 
     /// Detaches all; the first error is reported when all have been tried.
     pub(crate) fn detach_all(&mut self) -> Result<(), ProgramError> {
-        let results: Vec<_> = self.0.drain(..).map(Link::detach).collect();
-        results.into_iter().collect()
+        detach_all(self.0.drain(..).map(Link::detach))
     }
 }
 

@@ -106,7 +106,7 @@ macro_rules! for_each_program {
                 /// Runs when an instruction of a file is reached, mostly a function's first.
                 /// Safe: 0, no event is recorded.
                 uprobe {
-                    since: (4, 1), context: ProbeContext, attach: Uprobe, safe: 0, supported: false,
+                    since: (4, 1), context: ProbeContext, attach: Uprobe, safe: 0, supported: true,
                     sections: [
                         { "uprobe" Hook }
                         { "uprobe.s" Hook, flags: BPF_F_SLEEPABLE, since: (6, 0) }
@@ -115,7 +115,7 @@ macro_rules! for_each_program {
                 /// Runs when a function of a file returns.
                 /// Safe: 0, no event is recorded.
                 uretprobe {
-                    since: (4, 1), context: RetProbeContext, attach: Uprobe, safe: 0, supported: false,
+                    since: (4, 1), context: RetProbeContext, attach: Uprobe, safe: 0, supported: true,
                     sections: [
                         { "uretprobe" Hook }
                         { "uretprobe.s" Hook, flags: BPF_F_SLEEPABLE, since: (6, 0) }

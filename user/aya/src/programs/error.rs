@@ -11,7 +11,7 @@ use crate::{
     pin::PinError,
     programs::{
         TracingError, cgroup::CgroupError, kprobe::KProbeError, sock_map::SockMapError,
-        socket_filter::SocketFilterError, tc::TcError, trace_point::TracePointError, xdp::XdpError,
+        socket_filter::SocketFilterError, tc::TcError, trace_point::TracePointError, uprobe::UProbeError, xdp::XdpError,
     },
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,
@@ -87,6 +87,8 @@ pub enum ProgramError {
     Cgroup(CgroupError),
     /// Attaching to a socket map.
     SockMap(SockMapError),
+    /// Attaching to functions of a file.
+    UProbeError(UProbeError),
     /// Netlink refused.
     NetlinkError(NetlinkError),
     /// Type information.
@@ -171,6 +173,7 @@ impl fmt::Display for ProgramError {
             Self::SocketFilterError(error) => error.fmt(f),
             Self::Cgroup(error) => error.fmt(f),
             Self::SockMap(error) => error.fmt(f),
+            Self::UProbeError(error) => error.fmt(f),
             Self::NetlinkError(error) => error.fmt(f),
             Self::Btf(error) => error.fmt(f),
             Self::EventRefused {
@@ -225,6 +228,7 @@ impl Error for ProgramError {
             Self::SocketFilterError(error) => error.source(),
             Self::Cgroup(error) => error.source(),
             Self::SockMap(error) => error.source(),
+            Self::UProbeError(error) => error.source(),
             Self::NetlinkError(error) => error.source(),
             Self::Btf(error) => error.source(),
             Self::IOError(error) => error.source(),
@@ -255,6 +259,7 @@ from! {
     SocketFilterError(SocketFilterError),
     Cgroup(CgroupError),
     SockMap(SockMapError),
+    UProbeError(UProbeError),
     NetlinkError(NetlinkError),
     Btf(BtfError),
     IOError(io::Error),

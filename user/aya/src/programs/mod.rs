@@ -55,6 +55,7 @@ mod test_run;
 pub mod tp_btf;
 pub mod trace_point;
 mod tracing;
+pub mod uprobe;
 pub mod xdp;
 
 #[expect(deprecated, reason = "the older spelling is kept working")]
@@ -79,6 +80,7 @@ pub use self::{
     test_run::{TestRun, TestRunAttrs, TestRunOptions, TestRunResult},
     trace_point::TracePointError,
     tracing::TracingError,
+    uprobe::UProbeError,
     xdp::{XdpAttachOptions, XdpAttachType, XdpError, XdpMode},
 };
 pub use crate::links::{self, LinkOrder, MultiProgLink, MultiProgram};
