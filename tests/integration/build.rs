@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
             "hygiene",
             "logs",
             "panics",
+            "probes",
             "tc",
             "sockets",
             "tracing",

@@ -10,6 +10,7 @@
 
 pub mod cgroups;
 pub mod tracing;
+pub mod probes;
 
 use std::{
     error::Error,

@@ -21,7 +21,8 @@ pub(crate) fn cargo(verb: &str) -> std::process::Command {
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         // Guests have their files in memory.
         .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .env("CARGO_PROFILE_DEV_STRIP", "symbols")
+        // Tests put probes on functions of their own, by name.
+        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo")
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     command
 }
