@@ -4,8 +4,9 @@ use std::{
     fmt::Debug,
     fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{self, Command, Stdio},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -55,6 +56,44 @@ macro_rules! probe {
         program.load()?;
         program
     }};
+}
+
+/// Why probes of a kind (`kprobe`, `uprobe`) cannot be tested here, if that is so: guests have all that
+/// it takes.
+#[must_use]
+pub fn missing(kind: &str) -> Option<String> {
+    let device = format!("/sys/bus/event_source/devices/{kind}");
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mounted = |path: &str| {
+        mounts
+            .lines()
+            .any(|line| line.split(' ').nth(1) == Some(path))
+    };
+    if !Path::new(&device).exists() {
+        return Some(format!("needs a kernel with {kind}s"));
+    }
+    let needed = ["/sys/fs/bpf", "/sys/kernel/tracing"];
+    let missing = needed.into_iter().find(|path| !mounted(path))?;
+    Some(format!("needs {missing} mounted"))
+}
+
+/// One test at a time.
+#[must_use]
+pub fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends a test where it cannot run, and has it wait for its turn: some count what the whole kernel
+/// holds.
+#[macro_export]
+macro_rules! needs_probes {
+    ($kind:literal, $test:literal) => {
+        let _turn = $crate::probes::turn();
+        if let Some(reason) = $crate::probes::missing($kind) {
+            return Ok($crate::skip($test, &reason)?);
+        }
+    };
 }
 
 /// What a thread's calls have shown; the bytes of the object's structure `Seen`.

@@ -4,8 +4,6 @@ use std::{
     fs::{self, File},
     io::Read as _,
     os::unix::fs::FileExt as _,
-    path::Path,
-    sync::{Mutex, PoisonError},
 };
 
 use aya::{
@@ -17,30 +15,12 @@ use aya::{
     },
 };
 use aya_tests::{
-    TestResult, in_both_modes, probe,
+    TestResult, in_both_modes, needs_probes, probe,
     probes::{Sight, Stock, be_victim, kill_victim, load, load_on, logged, names, says},
-    skip,
 };
 
 /// An odd number of bytes.
 const COUNT: usize = 1234;
-
-/// Some tests count what the whole kernel holds.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// Ends the test where the kernel has no probes, which on kernels under test is a failure.
-macro_rules! needs_probes {
-    ($test:literal) => {
-        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = [
-            "/sys/bus/event_source/devices/kprobe",
-            "/sys/kernel/tracing/kprobe_events",
-        ];
-        if !found.iter().any(|path| Path::new(path).exists()) {
-            return Ok(skip($test, "needs CONFIG_KPROBES")?);
-        }
-    };
-}
 
 /// A file that can be read again and again.
 struct Zeros(File, [u8; COUNT]);
@@ -67,7 +47,7 @@ impl Zeros {
 in_both_modes! {
     /// A program sees the arguments of each call until it is detached.
     fn arguments(object: "probes", since 5, 8) {
-        needs_probes!("arguments");
+        needs_probes!("kprobe", "arguments");
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, KProbe, "entry");
@@ -85,7 +65,7 @@ in_both_modes! {
 
     /// A program sees what a call returned, errors too.
     fn results(object: "probes", since 5, 8) {
-        needs_probes!("results");
+        needs_probes!("kprobe", "results");
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let memory = File::open("/proc/self/mem")?;
         let sight = Sight::of(&mut ebpf)?;
@@ -105,7 +85,7 @@ in_both_modes! {
 
     /// Instructions behind the first one can be probed, and places between instructions not.
     fn offsets(object: "probes", since 5, 8) {
-        needs_probes!("offsets");
+        needs_probes!("kprobe", "offsets");
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, KProbe, "entry");
@@ -135,7 +115,7 @@ in_both_modes! {
 
     /// The ways of older kernels do the same, and leave nothing.
     fn ways(object: "probes", since 5, 8) {
-        needs_probes!("ways");
+        needs_probes!("kprobe", "ways");
         for lacks in [
             &[][..],
             &[Feature::PerfLink],
@@ -168,7 +148,7 @@ in_both_modes! {
 
     /// A taken link holds the program, whatever becomes of its handle.
     fn a_taken_link_holds(object: "probes", since 5, 8) {
-        needs_probes!("a_taken_link_holds");
+        needs_probes!("kprobe", "a_taken_link_holds");
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, KProbe, "entry");
@@ -183,7 +163,7 @@ in_both_modes! {
 
     /// Programs come back from their pin and from their number, as what they are.
     fn pinned_programs(object: "probes", since 5, 8) {
-        needs_probes!("pinned_programs");
+        needs_probes!("kprobe", "pinned_programs");
         const PIN: &str = "/sys/fs/bpf/aya-kprobe-program";
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let sight = Sight::of(&mut ebpf)?;
@@ -210,7 +190,7 @@ in_both_modes! {
 
     /// A link that is pinned holds the program without any process.
     fn pinned_links(object: "probes", since 5, 15) {
-        needs_probes!("pinned_links");
+        needs_probes!("kprobe", "pinned_links");
         const PIN: &str = "/sys/fs/bpf/aya-kprobe-link";
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let sight = Sight::of(&mut ebpf)?;
@@ -230,7 +210,7 @@ in_both_modes! {
 
     /// The program is told the place's cookie; kernels that keep none say so.
     fn cookies(object: "probes", since 5, 15) {
-        needs_probes!("cookies");
+        needs_probes!("kprobe", "cookies");
         for lacks in [&[][..], &[Feature::ProbeDevice]] {
             let mut ebpf = load_on(object, &Features::without(lacks))?;
             let (sight, mut zeros) = (Sight::of(&mut ebpf)?, Zeros::open()?);
@@ -248,7 +228,7 @@ in_both_modes! {
 
     /// Log lines come from both kinds.
     fn logs(object: "probes", since 5, 8) {
-        needs_probes!("logs");
+        needs_probes!("kprobe", "logs");
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         probe!(ebpf, KProbe, "entry").attach("vfs_read", 0)?;
         probe!(ebpf, KProbe, "leave").attach("vfs_read", 0)?;
@@ -268,7 +248,7 @@ in_both_modes! {
 
     /// What cannot be attached to is named, with what to do.
     fn refusals(object: "probes", since 5, 8) {
-        needs_probes!("refusals");
+        needs_probes!("kprobe", "refusals");
         let before = Stock::take()?;
         for lacks in [&[][..], &[Feature::ProbeDevice]] {
             let mut ebpf = load_on(object, &Features::without(lacks))?;
@@ -290,7 +270,7 @@ in_both_modes! {
 
     /// Names that several functions have are refused (since 6.6 by the kernel too).
     fn several_functions(object: "probes", since 6, 6) {
-        needs_probes!("several_functions");
+        needs_probes!("kprobe", "several_functions");
         let known = fs::read_to_string("/proc/kallsyms")?;
         let mut names: Vec<&str> = known
             .lines()
@@ -306,7 +286,7 @@ in_both_modes! {
 
     /// Nothing is left after a panic.
     fn a_panic_leaves_nothing(object: "probes", since 5, 8) {
-        needs_probes!("a_panic_leaves_nothing");
+        needs_probes!("kprobe", "a_panic_leaves_nothing");
         for lacks in [&[][..], &[Feature::PerfLink], &[Feature::ProbeDevice]] {
             let before = Stock::take()?;
             let mut ebpf = load_on(object, &Features::without(lacks))?;
@@ -323,7 +303,7 @@ in_both_modes! {
 
     /// Nothing is left of a process that was killed; a name in tracefs goes with the next probe.
     fn a_kill_leaves_nothing(object: "probes", since 5, 8) {
-        needs_probes!("a_kill_leaves_nothing");
+        needs_probes!("kprobe", "a_kill_leaves_nothing");
         let before = Stock::take()?;
         kill_victim(object, &[])?;
         before.expect("after kill -9")?;

@@ -5,7 +5,6 @@ use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, PoisonError},
 };
 
 use UProbeScope::{AllProcesses, CallingProcess, OneProcess};
@@ -19,23 +18,9 @@ use aya::{
     },
 };
 use aya_tests::{
-    TestResult, in_both_modes, probe,
+    TestResult, in_both_modes, needs_probes, probe,
     probes::{Sight, Stock, be_victim, kill_victim, load, load_on, logged, names, says},
-    skip,
 };
-
-/// Some tests count what the whole kernel holds.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// Ends the test where the kernel has no probes, which on kernels under test is a failure.
-macro_rules! needs_probes {
-    ($test:literal) => {
-        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Path::new("/sys/bus/event_source/devices/uprobe").exists() {
-            return Ok(skip($test, "needs CONFIG_UPROBES")?);
-        }
-    };
-}
 
 /// A function with as many arguments as there are registers, and one more.
 #[unsafe(no_mangle)]
@@ -106,7 +91,7 @@ fn offset_in_file() -> TestResult<u64> {
 in_both_modes! {
     /// A program sees the arguments of each call until it is detached.
     fn arguments(object: "probes", since 5, 8) {
-        needs_probes!("arguments");
+        needs_probes!("uprobe", "arguments");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, UProbe, "call");
@@ -125,7 +110,7 @@ in_both_modes! {
 
     /// A program sees what a call returned.
     fn results(object: "probes", since 5, 8) {
-        needs_probes!("results");
+        needs_probes!("uprobe", "results");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, UProbe, "result");
@@ -139,7 +124,7 @@ in_both_modes! {
 
     /// Files by path, by the name that this process has mapped them under, and through links.
     fn targets(object: "probes", since 5, 8) {
-        needs_probes!("targets");
+        needs_probes!("uprobe", "targets");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, UProbe, "call");
@@ -160,7 +145,7 @@ in_both_modes! {
 
     /// Places by symbol, offset, and both.
     fn locations(object: "probes", since 5, 8) {
-        needs_probes!("locations");
+        needs_probes!("uprobe", "locations");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, UProbe, "call");
@@ -187,7 +172,7 @@ in_both_modes! {
 
     /// Several points are one link, each with its cookie.
     fn points(object: "probes", since 5, 15) {
-        needs_probes!("points");
+        needs_probes!("uprobe", "points");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, UProbe, "cookie");
@@ -218,7 +203,7 @@ in_both_modes! {
 
     /// Calls of other processes are seen or not, as the scope says.
     fn scopes(object: "probes", since 5, 8) {
-        needs_probes!("scopes");
+        needs_probes!("uprobe", "scopes");
         let mut child = Callee::start()?;
         let pid = child.0.id();
         for (scope, own, others) in [
@@ -239,7 +224,7 @@ in_both_modes! {
 
     /// Libraries by the name that people call them.
     fn libraries(object: "probes", since 5, 8) {
-        needs_probes!("libraries");
+        needs_probes!("uprobe", "libraries");
         const CACHE: &str = "/etc/ld.so.cache";
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
@@ -268,7 +253,7 @@ in_both_modes! {
 
     /// Strings of the process can be read.
     fn strings(object: "probes", since 5, 8) {
-        needs_probes!("strings");
+        needs_probes!("uprobe", "strings");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         probe!(ebpf, UProbe, "text").attach(["named"], "/proc/self/exe", CallingProcess)?;
@@ -282,7 +267,7 @@ in_both_modes! {
 
     /// Programs that may wait (sections with `.s`).
     fn sleepable(object: "probes", since 6, 0) {
-        needs_probes!("sleepable");
+        needs_probes!("uprobe", "sleepable");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         probe!(ebpf, UProbe, "sleepy").attach(["named"], "/proc/self/exe", CallingProcess)?;
@@ -294,7 +279,7 @@ in_both_modes! {
 
     /// The ways of older kernels do the same, and leave nothing.
     fn ways(object: "probes", since 5, 8) {
-        needs_probes!("ways");
+        needs_probes!("uprobe", "ways");
         for lacks in [
             &[][..],
             &[Feature::PerfLink],
@@ -327,7 +312,7 @@ in_both_modes! {
 
     /// Programs come back from their pin and from their number, as what they are.
     fn pinned_programs(object: "probes", since 5, 8) {
-        needs_probes!("pinned_programs");
+        needs_probes!("uprobe", "pinned_programs");
         const PIN: &str = "/sys/fs/bpf/aya-uprobe-program";
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
@@ -352,7 +337,7 @@ in_both_modes! {
 
     /// Log lines come from both kinds.
     fn logs(object: "probes", since 5, 8) {
-        needs_probes!("logs");
+        needs_probes!("uprobe", "logs");
         let mut ebpf = load(object)?;
         probe!(ebpf, UProbe, "call").attach(["probed"], "/proc/self/exe", CallingProcess)?;
         probe!(ebpf, UProbe, "result").attach(["probed"], "/proc/self/exe", CallingProcess)?;
@@ -363,7 +348,7 @@ in_both_modes! {
 
     /// What cannot be attached to is named, with what to do.
     fn refusals(object: "probes", since 5, 8) {
-        needs_probes!("refusals");
+        needs_probes!("uprobe", "refusals");
         let before = Stock::take()?;
         for lacks in [&[][..], &[Feature::ProbeDevice]] {
             refuse(&mut load_on(object, &Features::without(lacks))?)?;
@@ -373,15 +358,11 @@ in_both_modes! {
 
     /// Nothing is left of a process that was killed; a name in tracefs goes with the next probe.
     fn a_kill_leaves_nothing(object: "probes", since 5, 8) {
-        needs_probes!("a_kill_leaves_nothing");
+        needs_probes!("uprobe", "a_kill_leaves_nothing");
         let before = Stock::take()?;
         kill_victim(object, &[])?;
         before.expect("after kill -9")?;
 
-        // Names are in tracefs, which not each machine has mounted.
-        if !Path::new("/sys/kernel/tracing/uprobe_events").exists() {
-            return Ok(());
-        }
         kill_victim(object, &[Feature::ProbeDevice])?;
         assert_eq!(names().matches("aya/probe_").count(), 1, "{}", names());
         let mut ebpf = load_on(object, &Features::without(&[Feature::ProbeDevice]))?;

@@ -20,6 +20,10 @@ pub(crate) const TRACING: &str = "CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before 
 /// What attaching to a cgroup needs.
 pub(crate) const CGROUP: &str = "CAP_NET_ADMIN, and CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)";
 
+/// What making an event in tracefs needs.
+pub(crate) const TRACEFS: &str =
+    "CAP_SYS_ADMIN, and to be root or in the group that tracefs belongs to";
+
 /// What loading a program that is attached like this needs, by the rules of bpf(2) for
 /// `BPF_PROG_LOAD`.
 pub(crate) const fn program(prog_type: ProgType) -> &'static str {

@@ -12,6 +12,7 @@
 )]
 
 mod traffic;
+mod probes;
 
 use core::{cmp::Ordering, ffi::CStr, mem::MaybeUninit, num::NonZeroU32};
 

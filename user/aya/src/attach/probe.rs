@@ -26,8 +26,10 @@ use crate::{
     attach::perf::{Target, attach, explain},
     features::{Feature, Features},
     links::{Attachment, Hook},
+    privilege,
     programs::{ProgramError, ProgramFd},
     resolve::tracefs,
+    sys::SyscallError,
 };
 
 /// The two kinds of probes.
@@ -101,7 +103,7 @@ pub(crate) fn attach_probe(
             Err(error) => log::debug!("no device for probes, trying tracefs: {error}"),
         }
     }
-    let event = TraceEvent::create(probe).map_err(Refusal::Place)?;
+    let event = TraceEvent::create(target, probe)?;
     let opened = perf::open(&event.attr, probe.scope);
     let attachment = attach(features, program, target, refused(target, opened)?, cookie)?;
     Ok(Attachment::hook(Named {
@@ -181,20 +183,19 @@ struct TraceEvent {
 const CATEGORY: &str = "aya";
 
 impl TraceEvent {
-    fn create(probe: &Probe) -> io::Result<Self> {
-        let root = tracefs::root()?;
+    fn create(target: Target<'_>, probe: &Probe) -> Result<Self, Refusal> {
+        // What has nothing to do with the place.
+        let other = |error| Refusal::Other(ProgramError::IOError(error));
+        let root = tracefs::root().map_err(other)?;
         let list = root.join(format!("{}_events", probe.device.name()));
-        let place = probe
-            .place
-            .to_str()
-            .map_err(|_| io::ErrorKind::InvalidInput)?;
-        if place.contains(char::is_whitespace) {
-            return Err(io::Error::new(
+        let place = probe.place.to_string_lossy();
+        if place.contains(char::is_whitespace) || place.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Refusal::Place(io::Error::new(
                 io::ErrorKind::InvalidInput,
-                "tracefs takes no path with a space: probe a link to the file",
-            ));
+                "tracefs takes no spaces: make a link without",
+            )));
         }
-        let owner = Owner::this()?;
+        let owner = Owner::this().map_err(other)?;
         remove_stale(&list, &owner);
 
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -206,7 +207,17 @@ impl TraceEvent {
             Device::Kprobe => format!("{kind}:{CATEGORY}/{name} {place}+{offset}"),
             Device::Uprobe => format!("{kind}:{CATEGORY}/{name} {place}:{offset:#x}"),
         };
-        write_line(&list, &definition)?;
+        write_line(&list, &definition).map_err(|error| match error.kind() {
+            io::ErrorKind::PermissionDenied => Refusal::Other(ProgramError::MissingPrivilege {
+                name: target.program.to_owned(),
+                needed: privilege::TRACEFS,
+                source: SyscallError {
+                    call: "write",
+                    io_error: error,
+                },
+            }),
+            _ => Refusal::Place(error),
+        })?;
         // From here on the name goes when this is dropped.
         let mut event = Self {
             list,
@@ -216,7 +227,7 @@ impl TraceEvent {
                 ..perf_event_attr::ZEROED
             },
         };
-        event.attr.config = tracefs::event_id(CATEGORY, &event.name)?;
+        event.attr.config = tracefs::event_id(CATEGORY, &event.name).map_err(other)?;
         Ok(event)
     }
 }

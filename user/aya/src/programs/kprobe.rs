@@ -158,11 +158,6 @@ impl Place<'_> {
     /// Why the kernel takes no probe here.
     fn explain(&self, io_error: io::Error) -> KProbeError {
         let (name, function) = (self.program.to_owned(), self.function.to_owned());
-        if io_error.raw_os_error().is_none() {
-            // Not the kernel said so: there is no tracefs.
-            let filename = PathBuf::from("/sys/kernel/tracing");
-            return KProbeError::FileError { filename, io_error };
-        }
         match kallsyms::function(self.function) {
             Ok(Lookup::None { similar }) => KProbeError::UnknownFunction {
                 name,
@@ -170,7 +165,11 @@ impl Place<'_> {
                 similar,
             },
             Ok(Lookup::Several) => KProbeError::AmbiguousFunction { name, function },
-            _ => KProbeError::NotProbeable {
+            Err(io_error) => KProbeError::FileError {
+                filename: kallsyms::PATH.into(),
+                io_error,
+            },
+            Ok(Lookup::One { .. }) => KProbeError::NotProbeable {
                 name,
                 function,
                 offset: self.offset,

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, io};
 
 use super::similar;
 
-const PATH: &str = "/proc/kallsyms";
+pub(crate) const PATH: &str = "/proc/kallsyms";
 
 /// What the kernel says about the name of a function.
 #[derive(Debug, PartialEq, Eq)]

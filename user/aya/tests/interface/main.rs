@@ -15,6 +15,7 @@ mod channels;
 mod events;
 mod tracing;
 mod traffic;
+mod probes;
 
 use std::{
     borrow::Cow,
