@@ -90,7 +90,8 @@ in_both_modes! {
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, KProbe, "entry");
         let (mut taken, mut refused) = (0, 0);
-        for offset in 1..16 {
+        // The first instruction has four bytes, or five.
+        for offset in [1, 4, 5] {
             match program.attach("vfs_read", offset) {
                 Ok(link) => {
                     assert_eq!(zeros.seen_by(&sight)?, 1, "at offset {offset}");

@@ -231,6 +231,7 @@ in_both_modes! {
         let program = probe!(ebpf, UProbe, "call");
         if cfg!(target_feature = "crt-static") && Path::new("/guest/commands").is_dir() {
             // Guests have no libraries: this file plays one.
+            std::fs::create_dir_all("/etc")?;
             std::fs::write(CACHE, library_cache(&this_file()?))?;
             let link = program.attach(["probed"], "libprobed", AllProcesses);
             says(program.attach(["probed"], "libnone", AllProcesses), &["libnone", "give its path"])?;

@@ -22,35 +22,63 @@ pub(crate) fn function(name: &str) -> io::Result<Lookup> {
     Ok(look_up(name, &fs::read_to_string(PATH)?))
 }
 
-/// Address and name of the functions: lines `ffffffff81000000 T name`, and `[module]` after it.
-fn functions(text: &str) -> impl Iterator<Item = (u64, &str)> {
+/// A line `ffffffff81000000 T name`, with the name of a module behind it where it is one's.
+struct Symbol<'a> {
+    address: &'a str,
+    name: &'a str,
+    module: Option<&'a str>,
+}
+
+impl Symbol<'_> {
+    /// Zero for who may not read addresses.
+    fn address(&self) -> Option<u64> {
+        u64::from_str_radix(self.address, 16).ok()
+    }
+}
+
+/// The functions, in the order of their addresses as far as they are the kernel's own. Most are passed
+/// by, so nothing is parsed yet.
+fn functions(text: &str) -> impl Iterator<Item = Symbol<'_>> {
     text.lines().filter_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        matches!(words.next()?, "t" | "T" | "w" | "W").then_some(())?;
-        Some((address, words.next()?))
+        let (address, rest) = line.split_once(' ')?;
+        let (kind, rest) = rest.split_once(' ')?;
+        matches!(kind, "t" | "T" | "w" | "W").then_some(())?;
+        let (name, module) = match rest.split_once('\t') {
+            Some((name, module)) => (name, Some(module)),
+            None => (rest, None),
+        };
+        Some(Symbol {
+            address,
+            name,
+            module,
+        })
     })
 }
 
 fn look_up(name: &str, text: &str) -> Lookup {
-    let addresses: BTreeSet<u64> = functions(text)
-        .filter(|(_, other)| *other == name)
-        .map(|(address, _)| address)
-        .collect();
-    // Who may not read addresses sees zeros.
-    let hidden = addresses.contains(&0);
-    match (addresses.first(), addresses.len()) {
-        (None, _) => Lookup::None {
-            similar: similar::similar(name, functions(text).map(|(_, other)| other)),
-        },
-        (Some(_), 1) if hidden => Lookup::One { size: None },
-        (Some(address), 1) => {
-            let ends = functions(text).map(|(other, _)| other);
-            let end = ends.filter(|other| other > address).min();
-            Lookup::One {
-                size: end.map(|end| end - address),
-            }
+    let mut found = BTreeSet::new();
+    let mut size = None;
+    // The function behind whose beginning the next one has not been met yet.
+    let mut open = None;
+    for symbol in functions(text) {
+        if symbol.name == name {
+            let address = symbol.address();
+            found.extend(address);
+            open = address.filter(|address| *address != 0 && symbol.module.is_none());
+        } else if let Some(begin) = open {
+            // Several names may stand for one place.
+            size = symbol
+                .address()
+                .and_then(|end| end.checked_sub(begin))
+                .filter(|size| *size != 0 && symbol.module.is_none());
+            open = open.filter(|_| size.is_none() && symbol.module.is_none());
         }
+    }
+    match found.len() {
+        0 => Lookup::None {
+            similar: similar::similar(name, functions(text).map(|symbol| symbol.name)),
+        },
+        1 => Lookup::One { size },
         _ => Lookup::Several,
     }
 }
@@ -65,6 +93,9 @@ ffffffff81000000 T vfs_read
 ffffffff81000040 t static_key
 ffffffff81000080 T vfs_write
 ffffffff81000090 t static_key
+ffffffff810000a0 T alias
+ffffffff810000a0 T same_place
+ffffffff810000b0 T last
 ffffffff82000000 D vfs_table
 ffffffffc0000000 t nf_hook\t[nf_tables]
 ";
@@ -72,6 +103,8 @@ ffffffffc0000000 t nf_hook\t[nf_tables]
     #[test]
     fn finds_functions() {
         assert_eq!(look_up("vfs_read", TEXT), Lookup::One { size: Some(0x40) });
+        assert_eq!(look_up("alias", TEXT), Lookup::One { size: Some(0x10) });
+        assert_eq!(look_up("last", TEXT), Lookup::One { size: None });
         assert_eq!(look_up("nf_hook", TEXT), Lookup::One { size: None });
         assert_eq!(look_up("static_key", TEXT), Lookup::Several);
         let similar = vec!["vfs_read".to_owned()];
