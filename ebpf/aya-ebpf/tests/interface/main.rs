@@ -11,8 +11,8 @@
     reason = "signatures are the point"
 )]
 
-mod traffic;
 mod probes;
+mod traffic;
 
 use core::{cmp::Ordering, ffi::CStr, mem::MaybeUninit, num::NonZeroU32};
 

@@ -184,8 +184,7 @@ const CATEGORY: &str = "aya";
 
 impl TraceEvent {
     fn create(target: Target<'_>, probe: &Probe) -> Result<Self, Refusal> {
-        // What has nothing to do with the place.
-        let other = |error| Refusal::Other(ProgramError::IOError(error));
+        let other = |error| Refusal::Other(of_tracefs(target, error));
         let root = tracefs::root().map_err(other)?;
         let list = root.join(format!("{}_events", probe.device.name()));
         let place = probe.place.to_string_lossy();
@@ -208,14 +207,7 @@ impl TraceEvent {
             Device::Uprobe => format!("{kind}:{CATEGORY}/{name} {place}:{offset:#x}"),
         };
         write_line(&list, &definition).map_err(|error| match error.kind() {
-            io::ErrorKind::PermissionDenied => Refusal::Other(ProgramError::MissingPrivilege {
-                name: target.program.to_owned(),
-                needed: privilege::TRACEFS,
-                source: SyscallError {
-                    call: "write",
-                    io_error: error,
-                },
-            }),
+            io::ErrorKind::PermissionDenied => other(error),
             _ => Refusal::Place(error),
         })?;
         // From here on the name goes when this is dropped.
@@ -229,6 +221,21 @@ impl TraceEvent {
         };
         event.attr.config = tracefs::event_id(CATEGORY, &event.name).map_err(other)?;
         Ok(event)
+    }
+}
+
+/// The error of a file that has nothing to do with the place of a probe.
+fn of_tracefs(target: Target<'_>, io_error: io::Error) -> ProgramError {
+    match io_error.kind() {
+        io::ErrorKind::PermissionDenied => ProgramError::MissingPrivilege {
+            name: target.program.to_owned(),
+            needed: privilege::TRACEFS,
+            source: SyscallError {
+                call: "tracefs",
+                io_error,
+            },
+        },
+        _ => ProgramError::IOError(io_error),
     }
 }
 

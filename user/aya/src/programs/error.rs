@@ -11,7 +11,8 @@ use crate::{
     pin::PinError,
     programs::{
         TracingError, cgroup::CgroupError, kprobe::KProbeError, sock_map::SockMapError,
-        socket_filter::SocketFilterError, tc::TcError, trace_point::TracePointError, uprobe::UProbeError, xdp::XdpError,
+        socket_filter::SocketFilterError, tc::TcError, trace_point::TracePointError,
+        uprobe::UProbeError, xdp::XdpError,
     },
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,

@@ -16,6 +16,7 @@ mod events;
 mod tracing;
 mod traffic;
 mod probes;
+mod traffic;
 
 use std::{
     borrow::Cow,
