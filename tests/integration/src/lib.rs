@@ -9,8 +9,8 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroups;
-pub mod tracing;
 pub mod probes;
+pub mod tracing;
 
 use std::{
     error::Error,

@@ -13,9 +13,9 @@
 
 mod channels;
 mod events;
+mod probes;
 mod tracing;
 mod traffic;
-mod probes;
 mod traffic;
 
 use std::{
