@@ -16,7 +16,6 @@ mod events;
 mod probes;
 mod tracing;
 mod traffic;
-mod traffic;
 
 use std::{
     borrow::Cow,
