@@ -26,7 +26,7 @@ use aya_tests::{
 use aya_uapi::AttachType;
 
 const PORT: u16 = 4100;
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(60);
 const BLOCKED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const OTHER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 const EGRESS: AttachType = AttachType::CGROUP_INET_EGRESS;

@@ -102,7 +102,8 @@ impl SysctlContext {
         new_value = bpf_sysctl_get_new_value();
     }
 
-    /// Puts another value in the place of the one that is written (`bpf_sysctl_set_new_value`).
+    /// Puts another value in the place of the one that is written (`bpf_sysctl_set_new_value`). The
+    /// writer is told the length of that value, so one that is shorter makes it write the rest.
     ///
     /// # Errors
     ///

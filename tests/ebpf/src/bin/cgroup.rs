@@ -107,9 +107,9 @@ const SOL_SOCKET: i32 = 1;
 const SO_PRIORITY: i32 = 12;
 const SO_SNDTIMEO: i32 = 21;
 const SO_MARK: i32 = 36;
-/// A level and option of no protocol.
-const SOL_OWN: i32 = 0x4157;
-const OWN: i32 = 7;
+const SOL_TCP: i32 = 6;
+/// The kernel does not know it of other protocols.
+const TCP_USER_TIMEOUT: i32 = 18;
 
 /// The value as a number, if there is room for one.
 fn number(ctx: &SockoptContext) -> Option<*mut i32> {
@@ -132,7 +132,7 @@ fn set_option(ctx: SockoptContext) -> i32 {
             1
         }
         // Handled here: the kernel does not know it.
-        (SOL_OWN, OWN) => {
+        (SOL_TCP, TCP_USER_TIMEOUT) => {
             let Some(value) = number(&ctx) else {
                 return 0;
             };
@@ -162,7 +162,7 @@ fn get_option(ctx: SockoptContext) -> i32 {
             1
         }
         // Handled here: what the kernel said is forgotten.
-        (SOL_OWN, OWN) => {
+        (SOL_TCP, TCP_USER_TIMEOUT) => {
             let (Some(value), Some(kept)) = (number(&ctx), RUNS.get(2)) else {
                 return 0;
             };
