@@ -23,6 +23,7 @@
 //! | file | stage |
 //! | --- | --- |
 //! | `args` | the attribute's arguments |
+//! | `hook`, `target` | the arguments that say where a program runs |
 //! | `item` | the item's signature |
 //! | `krate` | the path to `aya-ebpf` |
 //! | `program`, `map` | the code that comes out |
@@ -31,6 +32,7 @@
 use proc_macro::TokenStream;
 
 mod args;
+mod hook;
 mod item;
 mod krate;
 mod map;

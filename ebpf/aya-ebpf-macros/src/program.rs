@@ -1,12 +1,12 @@
 //! The one implementation behind all program attributes: a row of the program table in, the
 //! function that the kernel calls out.
 
-use aya_uapi::programs::{self, ProgramDef, Via};
+use aya_uapi::programs::{self, ProgramDef};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Error, Result, spanned::Spanned};
 
-use crate::{args::Args, item::ProgramFn, krate, target};
+use crate::{args::Args, hook, item::ProgramFn, krate, target};
 
 /// Expands the attribute called `row` on `item`.
 pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<TokenStream> {
@@ -81,7 +81,7 @@ fn section(def: &ProgramDef, args: &mut Args) -> Result<String> {
         let message = format!("`{}` has no section", def.name);
         return Err(Error::new(Span::call_site(), message));
     };
-    let mut section = match hook(def, args)? {
+    let mut section = match hook::section(def, args)? {
         Some(chosen) => chosen.to_owned(),
         None => base.prefix.to_owned(),
     };
@@ -110,56 +110,6 @@ fn section(def: &ProgramDef, args: &mut Args) -> Result<String> {
     Err(Error::new(span, message))
 }
 
-/// The section of the hook that an argument names, `#[cgroup_skb(egress)]`: where a kind of programs
-/// has sections for several hooks, the last part of a section's name.
-///
-/// Without an argument it is the section that the attribute itself names (`#[cgroup_skb]`:
-/// `cgroup/skb`), if there is one.
-fn hook(def: &ProgramDef, args: &mut Args) -> Result<Option<&'static str>> {
-    if !by_hook(def) {
-        return Ok(None);
-    }
-    for section in def.sections {
-        if let Some(hook) = last_part(section.prefix)
-            && args.flag(hook)?
-        {
-            return Ok(Some(section.prefix));
-        }
-    }
-    let own = def
-        .sections
-        .iter()
-        .find(|section| section.prefix.replace('/', "_") == def.name);
-    match own {
-        Some(own) => Ok(Some(own.prefix)),
-        None => Err(Error::new(
-            Span::call_site(),
-            format!("`#[{}]` needs to know where: {}", def.name, hooks(def)),
-        )),
-    }
-}
-
-/// Whether the sections of a kind differ by the hook, and an argument chooses among them.
-fn by_hook(def: &ProgramDef) -> bool {
-    matches!(def.attach, Via::Cgroup | Via::SockMap) && def.sections.len() > 1
-}
-
-fn last_part(prefix: &str) -> Option<&str> {
-    prefix.rsplit_once('/').map(|(_, last)| last)
-}
-
-/// The hooks that an argument can name, for messages.
-fn hooks(def: &ProgramDef) -> String {
-    let hooks = def
-        .sections
-        .iter()
-        .filter_map(|section| last_part(section.prefix));
-    hooks
-        .map(|hook| format!("`{hook}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 /// Flags and what they add to the section's name.
 const FLAGS: [(&str, &str); 2] = [("frags", ".frags"), ("sleepable", ".s")];
 /// Maps that a program can be attached to, by the section's end.
@@ -183,8 +133,6 @@ fn known(def: &ProgramDef) -> String {
         }
     }
     known.extend(target::known(def));
-    if by_hook(def) {
-        known.push(hooks(def));
-    }
+    known.extend(hook::known(def));
     known.join(", ")
 }

@@ -11,6 +11,7 @@
     reason = "signatures are the point"
 )]
 
+mod cgroup;
 mod probes;
 mod traffic;
 

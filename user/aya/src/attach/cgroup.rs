@@ -11,7 +11,7 @@ use aya_sys::{
 };
 use aya_uapi::{
     AttachType,
-    bindings::{BPF_F_ALLOW_MULTI, BPF_F_REPLACE},
+    bindings::{BPF_F_ALLOW_MULTI, BPF_F_ALLOW_OVERRIDE, BPF_F_REPLACE},
 };
 
 use crate::{
@@ -95,6 +95,32 @@ fn without_link(
     held.put(program, None)
         .map_err(|error| explain(target, error))?;
     Ok(Attachment::hook(held))
+}
+
+/// Holds for all programs that are on a cgroup without a link.
+pub(crate) fn held(
+    cgroup: BorrowedFd<'_>,
+    attach_type: AttachType,
+) -> Result<Vec<Attachment>, ProgramError> {
+    let hook = bpf::prog_query(LinkTarget::Fd(cgroup), attach_type, 0)?;
+    let mode = CgroupAttachMode::of_flags(hook.attach_flags);
+    let mut all = Vec::new();
+    for id in hook.prog_ids {
+        let program = match bpf::prog_get_fd_by_id(id) {
+            Ok(program) => ProgramFd::from(program),
+            // Gone in the meantime.
+            Err(error) if error.errno == Errno::ENOENT => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let cgroup = cgroup.try_clone_to_owned()?;
+        all.push(Held {
+            cgroup,
+            program,
+            attach_type,
+            mode,
+        });
+    }
+    Ok(all.into_iter().map(Attachment::hook).collect())
 }
 
 fn busy(target: &Target<'_>, source: Option<aya_sys::Error>) -> ProgramError {
@@ -229,10 +255,18 @@ impl Hook for Held {
 }
 
 impl CgroupAttachMode {
+    const fn of_flags(flags: u32) -> Self {
+        match flags & (BPF_F_ALLOW_OVERRIDE | BPF_F_ALLOW_MULTI) {
+            0 => Self::Single,
+            BPF_F_ALLOW_OVERRIDE => Self::AllowOverride,
+            _ => Self::AllowMultiple,
+        }
+    }
+
     const fn flag(self) -> u32 {
         match self {
             Self::Single => 0,
-            Self::AllowOverride => aya_uapi::bindings::BPF_F_ALLOW_OVERRIDE,
+            Self::AllowOverride => BPF_F_ALLOW_OVERRIDE,
             Self::AllowMultiple => BPF_F_ALLOW_MULTI,
         }
     }

@@ -22,7 +22,11 @@
 use std::os::fd::AsFd;
 
 use super::cgroup::links;
-use crate::programs::{CgroupAttachMode, ProgramError};
+use crate::{
+    attach,
+    links::TypedLink,
+    programs::{CgroupAttachMode, ProgramError},
+};
 use aya_uapi::AttachType;
 
 pub use super::CgroupDevice;
@@ -48,5 +52,17 @@ impl CgroupDevice {
         mode: CgroupAttachMode,
     ) -> Result<CgroupDeviceLinkId, ProgramError> {
         self.attach_to_cgroup(cgroup, AttachType::CGROUP_DEVICE, mode)
+    }
+
+    /// Links for the programs on the cgroup, to take them off; dropping a link does. Programs that
+    /// are held by a bpf_link are among them, but stay: only their own link takes them off. Since
+    /// kernel 4.15.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor is no cgroup, or the process may not ask.
+    pub fn query<T: AsFd>(cgroup: T) -> Result<Vec<CgroupDeviceLink>, ProgramError> {
+        let held = attach::cgroup::held(cgroup.as_fd(), AttachType::CGROUP_DEVICE)?;
+        Ok(held.into_iter().map(TypedLink::new).collect())
     }
 }

@@ -11,6 +11,7 @@
     reason = "all paths and both spellings are the point"
 )]
 
+mod cgroup;
 mod channels;
 mod events;
 mod probes;
