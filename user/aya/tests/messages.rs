@@ -9,13 +9,17 @@ use aya::{
     features::Features,
     maps::{HashMap, MapData},
     pin::PinError,
-    programs::{BtfTracePoint, ProgramError, TracePointError, TracingError, Xdp, XdpMode},
+    programs::{
+        BtfTracePoint, CgroupError, ProgramError, SockMapError, TracePointError, TracingError, Xdp,
+        XdpMode,
+    },
+    sys::SyscallError,
 };
 use aya_sys::{
     Errno,
     fake::{self, Call, Reply},
 };
-use aya_uapi::{Cmd, attr::ProgLoad};
+use aya_uapi::{AttachType, Cmd, attr::ProgLoad};
 use object::{Architecture, Endianness};
 use support::{builder::Builder, reads};
 
@@ -335,6 +339,68 @@ fn logs_that_do_not_fit_are_no_reason() {
         panic!("{error:?}");
     };
     assert_eq!(io_error.raw_os_error(), Some(Errno::EINVAL.0), "not ENOSPC");
+}
+
+#[test]
+fn cgroups_and_socket_maps_that_refuse() {
+    let refusal = || SyscallError {
+        call: "bpf(BPF_LINK_CREATE)",
+        io_error: std::io::Error::from_raw_os_error(Errno::EBADF.0),
+    };
+    let (name, path) = ("egress".to_owned(), "/tmp".to_owned());
+    let error = CgroupError::NotACgroup {
+        name: name.clone(),
+        path: path.clone(),
+        source: refusal(),
+    };
+    reads(
+        &ProgramError::from(error),
+        "program `egress`: `/tmp` is no",
+        "`mount -t cgroup2` shows",
+    );
+    for source in [None, Some(refusal())] {
+        let error = CgroupError::Busy {
+            name: name.clone(),
+            cgroup: path.clone(),
+            source,
+        };
+        let ends = "`CgroupAttachMode::AllowMultiple`";
+        reads(
+            &ProgramError::from(error),
+            "program `egress`: cgroup `/tmp`",
+            ends,
+        );
+    }
+    let error = CgroupError::Refused {
+        name: name.clone(),
+        cgroup: path,
+        attach_type: AttachType::CGROUP_INET_EGRESS,
+        source: refusal(),
+    };
+    reads(
+        &ProgramError::from(error),
+        "program `egress`: cgroup `/tmp`",
+        "that the kernel has the hook",
+    );
+    let error = SockMapError::Busy {
+        name: name.clone(),
+        source: Some(refusal()),
+    };
+    reads(
+        &ProgramError::from(error),
+        "program `egress`: the socket map",
+        "`attach_to_link`",
+    );
+    let error = SockMapError::Refused {
+        name,
+        attach_type: AttachType::SK_SKB_VERDICT,
+        source: refusal(),
+    };
+    reads(
+        &ProgramError::from(error),
+        "program `egress`: the socket map",
+        "both kinds of verdict",
+    );
 }
 
 #[test]
