@@ -1,5 +1,7 @@
 //! What a process needs to be allowed or to find, and the limit that old kernels put on locked memory.
 
+use std::sync::{Mutex, PoisonError};
+
 use aya_uapi::ProgType;
 
 /// What creating a map needs.
@@ -60,10 +62,17 @@ pub(crate) fn with_memory<T, E>(
     }
 }
 
-/// Whether the limit was in the way and is gone.
+/// Whether the limit may have been in the way and is gone.
 fn lift_limit() -> bool {
+    // Held for the whole of it: a thread that was refused while another lifts the limit must find out
+    // that it is gone since.
+    static LIFTED: Mutex<bool> = Mutex::new(false);
+    let mut lifted = LIFTED.lock().unwrap_or_else(PoisonError::into_inner);
     match aya_sys::memlock::lift() {
-        Ok(lifted) => lifted,
+        Ok(now) => {
+            *lifted |= now;
+            *lifted
+        }
         Err(error) => {
             log::debug!("the limit on locked memory stays: {error}");
             false
