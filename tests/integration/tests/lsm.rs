@@ -100,8 +100,9 @@ in_both_modes! {
         })
     }
 
-    /// A program that may sleep denies opening files while a map says so.
-    fn sleepable_programs_deny(object: "tracing", since 5, 10) {
+    /// A program that may sleep denies opening files while a map says so. (5.10 lets programs sleep at
+    /// `bprm_committed_creds` alone.)
+    fn sleepable_programs_deny(object: "tracing", since 5, 11) {
         if !may_trace_functions("sleepable_programs_deny", object)? {
             return Ok(());
         }

@@ -13,6 +13,7 @@
 
 mod cgroup;
 mod probes;
+mod tracing;
 mod traffic;
 
 use core::{cmp::Ordering, ffi::CStr, mem::MaybeUninit, num::NonZeroU32};

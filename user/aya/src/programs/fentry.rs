@@ -3,8 +3,9 @@
 //! An [`FEntry`] program runs when a function of the kernel, or of a module, is entered, and reads its
 //! arguments as they are typed. It costs a fraction of a kprobe.
 //!
-//! Since kernel 5.5 on x86_64, 6.0 on aarch64; functions of modules since 5.11; programs that may
-//! sleep (section `fentry.s`) since 5.10, at functions that may sleep themselves.
+//! Since kernel 5.5 on x86_64, 6.0 on aarch64; functions of modules since 5.11. Programs that may sleep
+//! (section `fentry.s`) since 5.10, at the few functions that the kernel lists for them: those made for the
+//! injection of errors and, since 6.3, some more.
 //!
 //! ```no_run
 //! use aya::{Btf, Ebpf, programs::FEntry};
