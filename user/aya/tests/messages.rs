@@ -544,8 +544,9 @@ fn attached_to_a_tracepoint(errno: Errno) -> ProgramError {
             name,
             aya_obj::btf::Kind::Typedef(aya_obj::btf::TypeId::VOID),
         );
-        let types = types.write(aya::Endianness::default()).expect("small");
-        let btf = aya::Btf::parse(&types, aya::Endianness::default()).expect("types");
+        let order = aya_obj::Endianness::default();
+        let types = types.write(order).expect("small");
+        let btf = aya::Btf::parse(&types, order).expect("types");
         let mut ebpf = fresh(&object).expect("fine");
         let program = ebpf.program_mut("watch").expect("the object has it");
         let program: &mut BtfTracePoint = program.try_into().expect("its type");

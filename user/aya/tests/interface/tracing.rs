@@ -55,7 +55,8 @@ macro_rules! typed {
             let _: ProgramInfo = program.info()?;
             program.unload()?;
             let _: $handle = $handle::from_pin("/sys/fs/bpf/p")?;
-            #[allow(unused_unsafe, reason = "unsafe elsewhere")]
+            // SAFETY: the function is safe; existing programs must say otherwise.
+            #[allow(unused_unsafe, reason = "existing programs have the block")]
             let _: $handle = unsafe { $handle::from_program_info(info, Cow::Borrowed("p")) }?;
             if let Program::$handle(program) = ebpf.program_mut("p").unwrap() {
                 program.load("target", btf)?;
