@@ -544,7 +544,7 @@ fn attached_to_a_tracepoint(errno: Errno) -> ProgramError {
             name,
             aya_obj::btf::Kind::Typedef(aya_obj::btf::TypeId::VOID),
         );
-        let order = aya_obj::Endianness::default();
+        let order = Endianness::default();
         let types = types.write(order).expect("small");
         let btf = aya::Btf::parse(&types, order).expect("types");
         let mut ebpf = fresh(&object).expect("fine");
