@@ -1,6 +1,7 @@
 //! Traffic control programs on a wire: verdicts, changes, order, both mechanisms, and what is left.
 
 use std::{
+    fs::File,
     io,
     net::{Ipv4Addr, UdpSocket},
     process::Command,
@@ -10,7 +11,7 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
     features::{Feature, Features},
-    maps::{Array, HashMap},
+    maps::{Array, CgroupArray, HashMap},
     programs::{
         LinkOrder, ProgramError, ProgramId, SchedClassifier, TcAttachType, TcError,
         links::{FdLink, Link as _, PinnedLink},
@@ -40,6 +41,8 @@ mod slot {
     pub(crate) const SUM: u32 = 3;
     pub(crate) const MARK: u32 = 4;
     pub(crate) const INTERFACE: u32 = 5;
+    pub(crate) const MEMBER: u32 = 6;
+    pub(crate) const NOBODY: u32 = 7;
 }
 
 /// How programs are attached.
@@ -320,6 +323,24 @@ in_both_modes! {
         assert_eq!(wire.inwards()?, (0, 0));
         assert_eq!(slot(&ebpf, slot::COUNT)?, 4);
         assert_eq!(slot(&ebpf, slot::INTERFACE)?, u64::from(loopback));
+        Ok(())
+    }
+
+    /// A packet that leaves is known by its sender's cgroup. All are in the first one.
+    fn a_sender_is_in_a_cgroup(object: "tc", since 5, 8) {
+        let Some(root) = cgroups()? else {
+            aya_tests::skip("a_sender_is_in_a_cgroup", "needs cgroups of version 2")?;
+            return Ok(());
+        };
+        let wire = Wire::new()?;
+        let mut ebpf = Ebpf::load(object)?;
+        tc::qdisc_add_clsact(NEAR)?;
+        let mut cgroups: CgroupArray<_> = CgroupArray::try_from(ebpf.map_mut("CGROUPS").ok_or("no map")?)?;
+        cgroups.set(0, File::open(root)?, 0)?;
+        loaded(&mut ebpf, "member")?.attach(NEAR, TcAttachType::Egress)?;
+        assert_eq!(wire.outwards()?, (2, 2));
+        assert_eq!(slot(&ebpf, slot::MEMBER)?, 1);
+        assert_eq!(slot(&ebpf, slot::NOBODY)? as i64, -i64::from(nix::errno::Errno::EAGAIN as i32));
         Ok(())
     }
 
@@ -693,6 +714,16 @@ in_both_modes! {
         assert_eq!(attached()?, 1);
         Ok(())
     }
+}
+
+/// Where cgroups of version 2 are mounted, if they are.
+fn cgroups() -> io::Result<Option<String>> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts")?;
+    let mut mounts = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let found = mounts.find(|words| words.get(2) == Some(&"cgroup2"));
+    Ok(found.and_then(|words| words.get(1).map(|path| (*path).to_owned())))
 }
 
 fn loaded_or_not<'a>(ebpf: &'a mut Ebpf, name: &str) -> TestResult<&'a mut SchedClassifier> {

@@ -11,6 +11,7 @@ mod ops;
 
 pub mod array;
 pub mod bloom_filter;
+pub mod cgroup_array;
 pub mod hash_map;
 pub mod lpm_trie;
 pub mod perf;
@@ -43,6 +44,7 @@ pub mod stack {
 
 pub use array::{Array, PerCpuArray};
 pub use bloom_filter::BloomFilter;
+pub use cgroup_array::CgroupArray;
 #[doc(hidden)]
 pub use def::is_map;
 pub use def::{Map, aya_map_def};

@@ -1,7 +1,9 @@
 //! The context of traffic control programs.
 
 use crate::{
+    cty::c_long,
     helpers::generated,
+    maps::cgroup_array::{CgroupArray, is_under},
     programs::{ContextOf, SkBuffContext, sk_buff::socket_buffer_context},
 };
 
@@ -52,7 +54,44 @@ macro_rules! redirects {
     )*};
 }
 
+/// A map of cgroups.
+pub trait CgroupArrayMap: sealed::CgroupArrayMap {}
+
+impl<M: sealed::CgroupArrayMap> CgroupArrayMap for M {}
+
+mod sealed {
+    pub trait CgroupArrayMap {
+        fn as_ptr(&self) -> *mut core::ffi::c_void;
+    }
+
+    impl CgroupArrayMap for super::CgroupArray {
+        #[inline(always)]
+        fn as_ptr(&self) -> *mut core::ffi::c_void {
+            self.as_ptr()
+        }
+    }
+}
+
 impl TcContext {
+    /// Whether the packet's socket is in the cgroup at `index` of `map` or below it
+    /// (`bpf_skb_under_cgroup`, Linux 4.8).
+    ///
+    /// # Errors
+    ///
+    /// `-ENOENT` when the packet has no socket, `-EAGAIN` when the map has no cgroup there, `-E2BIG`
+    /// for an index beyond it.
+    #[inline(always)]
+    pub fn skb_under_cgroup<M: CgroupArrayMap>(&self, map: &M, index: u32) -> Result<bool, c_long> {
+        // SAFETY: the kernel's context, and a map of cgroups.
+        is_under(unsafe {
+            generated::bpf_skb_under_cgroup(
+                self.skb.skb,
+                sealed::CgroupArrayMap::as_ptr(map),
+                index,
+            )
+        })
+    }
+
     redirects! {
         /// Sends the packet out of the interface with this index, or with `BPF_F_INGRESS` into it
         /// (`bpf_redirect`, Linux 4.4).

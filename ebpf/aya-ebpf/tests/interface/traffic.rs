@@ -10,7 +10,8 @@ use aya_ebpf::{
     },
     cty::c_long,
     helpers,
-    macros::{classifier, socket_filter},
+    macros::{classifier, map, socket_filter},
+    maps::{self, CgroupArray},
     programs::{
         SkBuffContext, TcContext,
         sk_buff::{self, SkBuff},
@@ -76,6 +77,17 @@ fn change(mut ctx: TcContext) -> Result<i32, c_long> {
     } else {
         TC_ACT_OK
     })
+}
+
+#[map]
+static CGROUPS: CgroupArray = CgroupArray::with_max_entries(1, 0);
+#[map]
+static SHARED: maps::cgroup_array::CgroupArray = CgroupArray::pinned(1, 0);
+
+fn cgroups<M: tc::CgroupArrayMap>(ctx: &TcContext, map: &M) -> Result<bool, c_long> {
+    let _: bool = CGROUPS.current_task_under_cgroup(0)?;
+    let _: bool = ctx.skb_under_cgroup(&SHARED, 0)?;
+    ctx.skb_under_cgroup(map, 0)
 }
 
 fn constructors(skb: NonNull<__sk_buff>) {

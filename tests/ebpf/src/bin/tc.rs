@@ -6,7 +6,7 @@ use aya_ebpf::{
     Global,
     bindings::{BPF_F_INGRESS, TC_ACT_OK, TC_ACT_SHOT, TC_ACT_UNSPEC},
     macros::{classifier, map, socket_filter, socket_filter_reuseport},
-    maps::{Array, HashMap},
+    maps::{Array, CgroupArray, HashMap},
     programs::{SkBuffContext, TcContext},
 };
 use aya_log_ebpf::info;
@@ -25,6 +25,9 @@ const PAYLOAD: usize = UDP + 8;
 /// Addresses that are dropped.
 #[map]
 static BLOCKED: HashMap<u32, u32> = HashMap::with_max_entries(16, 0);
+/// One cgroup.
+#[map]
+static CGROUPS: CgroupArray = CgroupArray::with_max_entries(2, 0);
 /// What programs leave for the test: see [`slot`].
 #[map]
 static SLOTS: Array<u64> = Array::with_max_entries(8, 0);
@@ -39,6 +42,9 @@ mod slot {
     pub(crate) const SUM: u32 = 3;
     /// What [`super::second`] has found in the packet's mark.
     pub(crate) const MARK: u32 = 4;
+    /// What [`super::member`] was told of either slot of the map.
+    pub(crate) const MEMBER: u32 = 6;
+    pub(crate) const NOBODY: u32 = 7;
     /// The interface that [`super::count`] ran at.
     pub(crate) const INTERFACE: u32 = 5;
 }
@@ -150,6 +156,20 @@ fn copy(ctx: TcContext) -> i32 {
     let sum = bytes.iter().map(|byte| u64::from(*byte)).sum();
     update(slot::COPIED, |_| len as u64);
     update(slot::SUM, |_| sum);
+    TC_ACT_OK
+}
+
+/// Asks whether the packet's sender is in a cgroup.
+#[classifier]
+fn member(ctx: TcContext) -> i32 {
+    if address(&ctx, SOURCE).is_some() {
+        let ask = |index| match ctx.skb_under_cgroup(&CGROUPS, index) {
+            Ok(member) => u64::from(member),
+            Err(error) => error as u64,
+        };
+        update(slot::MEMBER, |_| ask(0));
+        update(slot::NOBODY, |_| ask(1));
+    }
     TC_ACT_OK
 }
 
