@@ -202,3 +202,127 @@ fn collect(file: &object::File<'_>, wanted: &mut BTreeMap<&str, Candidates>, tab
         table.0.extend(seen.into_iter().map(str::to_owned));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object::{
+        Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolScope,
+        write::{Object, StandardSection, Symbol, SymbolSection},
+    };
+
+    use super::*;
+
+    /// What a relocatable object lacks is told by its symbols' values all the same.
+    fn symbols(names: &[(&str, u64, SymbolScope, SymbolKind)]) -> Vec<u8> {
+        let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let text = object.section_id(StandardSection::Text);
+        object.append_section_data(text, &[0x90; 64], 16);
+        for &(name, value, scope, kind) in names {
+            object.add_symbol(Symbol {
+                name: name.into(),
+                value,
+                size: 8,
+                kind,
+                scope,
+                weak: false,
+                section: SymbolSection::Section(text),
+                flags: SymbolFlags::None,
+            });
+        }
+        object.write().expect("it is small")
+    }
+
+    fn addresses(bytes: &[u8], names: &[&'static str]) -> Vec<Option<Option<(u64, u64)>>> {
+        let mut wanted: BTreeMap<&str, Candidates> =
+            names.iter().map(|name| (*name, <_>::default())).collect();
+        let mut table = Names::default();
+        collect(&parse(bytes).expect("well formed"), &mut wanted, &mut table);
+        names.iter().map(|name| wanted[name].only()).collect()
+    }
+
+    #[test]
+    fn prefers_what_is_seen_from_outside() {
+        use SymbolScope::{Compilation, Dynamic};
+        let bytes = symbols(&[
+            ("twice", 8, Compilation, SymbolKind::Text),
+            ("twice", 16, Compilation, SymbolKind::Text),
+            ("both", 24, Compilation, SymbolKind::Text),
+            ("both", 32, Dynamic, SymbolKind::Text),
+            ("versioned@@V_1", 40, Dynamic, SymbolKind::Text),
+            ("data", 48, Dynamic, SymbolKind::Data),
+        ]);
+        let found = addresses(&bytes, &["both", "data", "none", "twice", "versioned"]);
+        let expected = [
+            Some(Some((32, 8))),
+            None,
+            None,
+            Some(None),
+            Some(Some((40, 8))),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    /// Two thousand of fifty thousand, by one reading: one for each would take minutes.
+    #[test]
+    fn many_symbols_are_read_once() {
+        let names: Vec<String> = (0..50_000)
+            .map(|number| format!("symbol_{number}"))
+            .collect();
+        let rows: Vec<_> = names
+            .iter()
+            .zip(0..)
+            .map(|(name, value)| (name.as_str(), value, SymbolScope::Dynamic, SymbolKind::Text))
+            .collect();
+        let bytes = symbols(&rows);
+        let asked = names.iter().step_by(25);
+        let mut wanted: BTreeMap<&str, Candidates> = asked
+            .clone()
+            .map(|name| (name.as_str(), <_>::default()))
+            .collect();
+        let begun = std::time::Instant::now();
+        let file = parse(&bytes).expect("well formed");
+        collect(&file, &mut wanted, &mut Names::default());
+        let took = begun.elapsed();
+        for (name, value) in asked.zip((0..).step_by(25)) {
+            assert_eq!(
+                wanted[name.as_str()].only(),
+                Some(Some((value, 8))),
+                "{name}"
+            );
+        }
+        assert!(took.as_secs() < 20, "{took:?}");
+    }
+
+    #[test]
+    fn takes_any_bytes() {
+        let whole = symbols(&[("f", 8, SymbolScope::Dynamic, SymbolKind::Text)]);
+        for end in 0..whole.len() {
+            if let Ok(file) = parse(&whole[..end]) {
+                collect(&file, &mut <_>::default(), &mut Names::default());
+                let _any = offset(&file, 8);
+            }
+        }
+    }
+
+    #[test]
+    fn own_functions_are_in_this_file() {
+        let exe = std::env::current_exe().expect("proc is mounted");
+        let functions = functions(&exe, ["main", "no_such_function"].into_iter());
+        let functions = functions.expect("it is an ELF file");
+        assert!(matches!(
+            functions["main"],
+            Ok(Function { offset: 1.., .. })
+        ));
+        let missing = functions["no_such_function"]
+            .as_ref()
+            .expect_err("there is none");
+        assert!(matches!(
+            missing,
+            SymbolError::Missing {
+                stripped: false,
+                ..
+            }
+        ));
+        assert!(is_native(&exe) && !is_native(Path::new("/proc/self/status")));
+    }
+}
