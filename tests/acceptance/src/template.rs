@@ -90,7 +90,15 @@ impl Project {
             env::var_os("AYA_CARGO_GENERATE").unwrap_or_else(|| "cargo-generate".into());
         let mut command = Command::new(generator);
         command
-            .args(["generate", "--silent", "--vcs", "none", "--name", &name])
+            .args([
+                "generate",
+                "--silent",
+                "--no-workspace",
+                "--vcs",
+                "none",
+                "--name",
+                &name,
+            ])
             .arg("--path")
             .arg(template()?)
             .arg("--define")
@@ -121,7 +129,8 @@ impl Project {
         } = self;
         let mut command = workspace::cargo(&folder, &target);
         let said = run(&mut command, &format!("{name}: cargo build"))?;
-        if said.contains("warning: ") {
+        // The project's own packages; the framework's have their checks.
+        if said.contains(&format!("\n --> {name}")) || said.contains(&format!("warning: {name}")) {
             return Err(format!("{name}: cargo build warns:\n{said}"));
         }
         run(

@@ -313,7 +313,7 @@ impl SkBuff {
 
 /// Defines a context that is a socket buffer.
 macro_rules! socket_buffer_context {
-    ($(#[$doc:meta])* $name:ident returns $($(#[$ret_doc:meta])* $ret:ty),+) => {
+    ($(#[$doc:meta])* $name:ident returns $($(#[$ret_doc:meta])* $ret:ty),*) => {
         $(#[$doc])*
         pub struct $name {
             /// The socket buffer.
@@ -365,7 +365,7 @@ macro_rules! socket_buffer_context {
         $(
             $(#[$ret_doc])*
             impl $crate::programs::ProgramReturn<$name> for $ret {}
-        )+
+        )*
     };
 }
 pub(crate) use socket_buffer_context;

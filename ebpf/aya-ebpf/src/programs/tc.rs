@@ -1,10 +1,11 @@
 //! The context of traffic control programs.
 
 use crate::{
+    bindings::{TC_ACT_PIPE, TC_ACT_UNSPEC},
     cty::c_long,
     helpers::generated,
     maps::cgroup_array::{CgroupArray, is_under},
-    programs::{ContextOf, SkBuffContext, sk_buff::socket_buffer_context},
+    programs::{ContextOf, ProgramReturn, SkBuffContext, sk_buff::socket_buffer_context},
 };
 
 socket_buffer_context! {
@@ -32,8 +33,20 @@ socket_buffer_context! {
     ///
     /// Since Linux 4.1.
     TcContext returns
-        /// One of the `TC_ACT_*` values.
-        i32
+}
+
+/// One of the `TC_ACT_*` values.
+impl ProgramReturn<TcContext> for i32 {
+    /// `TC_ACT_PIPE` means that the next program is asked. A classifier's filter takes it for
+    /// `TC_ACT_UNSPEC`; since Linux 6.6 links know that value alone, and end at others.
+    #[inline(always)]
+    fn for_kernel(self) -> Self {
+        if self == TC_ACT_PIPE {
+            TC_ACT_UNSPEC
+        } else {
+            self
+        }
+    }
 }
 
 // SAFETY: both are a `struct __sk_buff`.

@@ -3,16 +3,16 @@
 
 use std::{
     env, fs,
-    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use aya_acceptance::skip;
-use aya_netlab::{FAR_ADDRESS, Lab, Running};
+use aya_netlab::{FAR_ADDRESS, Lab, Running, netlink};
 
-use crate::{ENDS_WITHIN, READY_WITHIN, Result};
+use crate::{ENDS_WITHIN, QUIET, READY_WITHIN, Result};
 
 /// The slowest event is a second of CPU time.
 const EVENT_WITHIN: Duration = Duration::from_secs(10);
@@ -42,6 +42,7 @@ fn template_loads_attaches_and_logs() -> Result {
 
 fn loads_attaches_and_logs(loader: &Path) -> Result {
     let lab = Lab::new(&[])?;
+    netlink::set_up(netlink::index_of("lo")?)?;
     let mut running = Running::start(Command::new(loader))?;
     let (ready, lines) = running.wait_for("Waiting for Ctrl-C", READY_WITHIN)?;
     if !ready {
@@ -49,15 +50,14 @@ fn loads_attaches_and_logs(loader: &Path) -> Result {
     }
     let silent = SILENT.iter().any(|name| loader.ends_with(name));
     let deadline = Instant::now() + EVENT_WITHIN;
-    let mut logged = silent;
-    while !logged {
+    loop {
+        cause_events(&lab, loader)?;
+        if silent || running.line(Instant::now() + QUIET)?.is_some() {
+            break;
+        }
         if Instant::now() > deadline {
             return Err("it logged nothing".into());
         }
-        cause_events(&lab, loader)?;
-        logged = running
-            .line(Instant::now() + Duration::from_millis(300))?
-            .is_some();
     }
     let (status, lines) = running.interrupt(ENDS_WITHIN)?;
     if status.success() {
@@ -74,8 +74,6 @@ fn cause_events(lab: &Lab, loader: &Path) -> Result {
     receiver.ttl()?;
     lab.sender(FAR_ADDRESS, 4000)?.send(b"hello")?;
     receiver.recv(&mut [0; 8])?;
-    let local = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-    drop(local);
     // A TCP connection.
     let listener = TcpListener::bind((aya_netlab::NEAR_ADDRESS, 0))?;
     drop(TcpStream::connect(listener.local_addr()?));
