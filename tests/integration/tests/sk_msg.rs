@@ -21,8 +21,6 @@ use aya_tests::{
     in_both_modes, kernel, pin_path, program,
 };
 
-const PATIENCE: Duration = Duration::from_millis(100);
-
 /// Both ends of a connection.
 struct Pair {
     client: TcpStream,
@@ -34,23 +32,27 @@ impl Pair {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let client = TcpStream::connect(listener.local_addr()?)?;
         let server = listener.accept()?.0;
-        for end in [&client, &server] {
-            end.set_read_timeout(Some(PATIENCE))?;
-        }
         Ok(Self { client, server })
     }
 }
 
-/// What arrives at a socket in the time that data takes at most.
-fn arrived(mut socket: &TcpStream) -> TestResult<String> {
+/// Asserts what arrives at a socket next: nothing is waited for shortly, something patiently.
+#[track_caller]
+fn arrives(mut socket: &TcpStream, expected: &str) -> TestResult {
+    let patience = if expected.is_empty() {
+        Duration::from_millis(100)
+    } else {
+        Duration::from_secs(10)
+    };
+    socket.set_read_timeout(Some(patience))?;
     let mut buffer = [0; 64];
-    match socket.read(&mut buffer) {
-        Ok(length) => Ok(String::from_utf8(
-            buffer.get(..length).unwrap_or_default().to_vec(),
-        )?),
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(String::new()),
-        Err(error) => Err(error.into()),
-    }
+    let length = match socket.read(&mut buffer) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+        length => length?,
+    };
+    let arrived = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+    assert_eq!(arrived, expected);
+    Ok(())
 }
 
 fn slots(ebpf: &mut Ebpf) -> TestResult<SockMap<&mut MapData>> {
@@ -86,11 +88,11 @@ in_both_modes! {
         slots(&mut ebpf)?.set(0, &client, 0)?;
         for (sent, expected) in [("pass on", "pass on"), ("cut!this", "this"), ("add!more", "++add!more")] {
             client.write_all(sent.as_bytes())?;
-            assert_eq!(arrived(&server)?, expected);
+            arrives(&server, expected)?;
         }
         let dropped = client.write_all(b"drop this").err().map(|error| error.kind());
         assert_eq!(dropped, Some(io::ErrorKind::PermissionDenied));
-        assert_eq!(arrived(&server)?, "");
+        arrives(&server, "")?;
         logger.flush();
         let texts: Vec<_> = recorder.take().into_iter().map(|said| said.text).collect();
         let port = client.local_addr()?.port();
@@ -101,10 +103,10 @@ in_both_modes! {
         sk_msg(&mut ebpf, "verdict")?.detach(link)?;
         slots(&mut ebpf)?.clear_index(&0)?;
         client.write_all(b"drop this")?;
-        assert_eq!(arrived(&server)?, "drop this");
+        arrives(&server, "drop this")?;
         slots(&mut ebpf)?.set(0, &client, 0)?;
         client.write_all(b"drop this")?;
-        assert_eq!(arrived(&server)?, "drop this");
+        arrives(&server, "drop this")?;
         Ok(())
     }
 
@@ -119,8 +121,8 @@ in_both_modes! {
         sockets.set(0, &to.server, 0)?;
         sockets.set(1, &from.client, 1)?;
         from.client.write_all(b"elsewhere")?;
-        assert_eq!(arrived(&to.server)?, "elsewhere");
-        assert_eq!(arrived(&from.server)?, "");
+        arrives(&to.server, "elsewhere")?;
+        arrives(&from.server, "")?;
         Ok(())
     }
 
@@ -144,13 +146,13 @@ in_both_modes! {
         let mut target: Array<_, u32> = Array::try_from(ebpf.map_mut("TARGET").ok_or("no map")?)?;
         target.set(0, ports[1], 0)?;
         pair.client.write_all(b"there")?;
-        assert_eq!(arrived(&pair.server)?, "there");
+        arrives(&pair.server, "there")?;
         // To oneself.
         let mut target: Array<_, u32> = Array::try_from(ebpf.map_mut("TARGET").ok_or("no map")?)?;
         target.set(0, ports[0], 0)?;
         pair.client.write_all(b"back")?;
-        assert_eq!(arrived(&pair.client)?, "back");
-        assert_eq!(arrived(&pair.server)?, "");
+        arrives(&pair.client, "back")?;
+        arrives(&pair.server, "")?;
         // To nobody.
         by_port(&mut ebpf)?.remove(&ports[1])?;
         let mut target: Array<_, u32> = Array::try_from(ebpf.map_mut("TARGET").ok_or("no map")?)?;
@@ -215,7 +217,7 @@ in_both_modes! {
             let Pair { mut client, server } = Pair::new()?;
             slots(&mut ebpf)?.set(0, &client, 0)?;
             client.write_all(b"cut!this")?;
-            assert_eq!(arrived(&server)?, "this");
+            arrives(&server, "this")?;
             sk_msg(&mut ebpf, "verdict")?.detach(link)?;
             // Its place is free again.
             sk_msg(&mut ebpf, "to_slot")?.attach(&map)?;
@@ -249,7 +251,7 @@ in_both_modes! {
         let Pair { mut client, server } = Pair::new()?;
         slots(&mut ebpf)?.set(0, &client, 0)?;
         client.write_all(b"cut!this")?;
-        assert_eq!(arrived(&server)?, "this");
+        arrives(&server, "this")?;
         drop(pinned.unpin()?);
         Ok(())
     }
@@ -269,13 +271,13 @@ in_both_modes! {
             slots(&mut ebpf)?.set(0, &server, 0)?;
             // The message is not whole yet.
             client.write_all(b"e1")?;
-            assert_eq!(arrived(&client)?, "");
+            arrives(&client, "")?;
             client.write_all(b"23")?;
-            assert_eq!(arrived(&client)?, "e123");
+            arrives(&client, "e123")?;
             for (message, passed) in [(b"d789", ""), (b"p012", "p012")] {
                 client.write_all(message)?;
-                assert_eq!(arrived(&server)?, passed);
-                assert_eq!(arrived(&client)?, "");
+                arrives(&server, passed)?;
+                arrives(&client, "")?;
             }
         }
         Ok(())

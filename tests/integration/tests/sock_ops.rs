@@ -33,7 +33,7 @@ struct Event {
     local_port: u32,
     remote_port: u32,
     remote_ip4: u32,
-    receive_buffer: u32,
+    congestion: [u8; 4],
     flags: u32,
 }
 
@@ -54,7 +54,7 @@ fn events(ebpf: &mut Ebpf) -> TestResult<Vec<Event>> {
             local_port: word()?,
             remote_port: word()?,
             remote_ip4: word()?,
-            receive_buffer: word()?,
+            congestion: word()?.to_ne_bytes(),
             flags: word()?,
         });
     }
@@ -101,13 +101,17 @@ in_both_modes! {
         let ops: Vec<_> = seen.iter().map(|event| event.op).collect();
         assert_eq!(ops[..2], [b::BPF_SOCK_OPS_TCP_CONNECT_CB, b::BPF_SOCK_OPS_STATE_CB]);
         let connecting = seen[0];
-        assert_eq!(connecting.receive_buffer, 8192);
         assert_eq!(connecting.flags, b::BPF_SOCK_OPS_STATE_CB_FLAG);
         for event in &seen {
             assert_eq!((event.local_port, event.remote_port), (local_port, port), "{event:?}");
             assert_eq!(event.remote_ip4, u32::from(Ipv4Addr::LOCALHOST), "{event:?}");
         }
-        assert!(ops.contains(&b::BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB), "{seen:?}");
+        let established: Vec<_> = seen
+            .iter()
+            .filter(|event| event.op == b::BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
+            .map(|event| event.congestion)
+            .collect();
+        assert_eq!(established, [*b"reno"], "{seen:?}");
         let states: Vec<_> = seen
             .iter()
             .filter(|event| event.op == b::BPF_SOCK_OPS_STATE_CB)

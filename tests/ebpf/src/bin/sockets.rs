@@ -24,7 +24,7 @@ pub struct Event {
     local_port: u32,
     remote_port: u32,
     remote_ip4: u32,
-    receive_buffer: i32,
+    congestion: [u8; 4],
     flags: u32,
 }
 
@@ -47,16 +47,18 @@ const TCP_CONGESTION: i32 = 13;
 #[sock_ops]
 fn events(ctx: SockOpsContext) -> u32 {
     let op = ctx.op();
-    let mut receive_buffer = 0;
+    let mut congestion = [0; 4];
     match op {
         BPF_SOCK_OPS_TCP_CONNECT_CB => {
             // The report shows what came of it.
             let _ = ctx.set_sockopt(SOL_SOCKET, SO_RCVBUF, &4096i32);
             let _ = ctx.set_cb_flags(BPF_SOCK_OPS_STATE_CB_FLAG as i32);
-            receive_buffer = ctx.get_sockopt(SOL_SOCKET, SO_RCVBUF).unwrap_or(-1);
         }
         BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB => {
             let _ = ctx.set_sockopt(IPPROTO_TCP, TCP_CONGESTION, b"reno\0");
+            if let Ok([a, b, c, d, ..]) = ctx.get_sockopt::<[u8; 16]>(IPPROTO_TCP, TCP_CONGESTION) {
+                congestion = [a, b, c, d];
+            }
             info!(
                 &ctx,
                 "connected to port {}",
@@ -78,7 +80,7 @@ fn events(ctx: SockOpsContext) -> u32 {
             local_port: ctx.local_port(),
             remote_port: u32::from_be(ctx.remote_port()),
             remote_ip4: u32::from_be(ctx.remote_ip4()),
-            receive_buffer,
+            congestion,
             flags: ctx.cb_flags(),
         });
         event.submit(0);
