@@ -251,21 +251,26 @@ in_both_modes! {
     fn refusals(object: "probes", since 5, 8) {
         needs_probes!("kprobe", "refusals");
         let before = Stock::take()?;
-        for lacks in [&[][..], &[Feature::ProbeDevice]] {
-            let mut ebpf = load_on(object, &Features::without(lacks))?;
-            let program: &mut KProbe = ebpf.program_mut("entry").ok_or("no program")?.try_into()?;
-            assert!(matches!(program.attach("vfs_read", 0), Err(ProgramError::NotLoaded)));
-            program.load()?;
-            says(program.attach("vfs_raed", 0), &["program `entry`", "`vfs_raed`", "did you mean `vfs_read`"])?;
-            says(program.attach("", 0), &["program `entry`", "no function ``"])?;
-            let long = "a".repeat(300);
-            says(program.attach(&long, 0), &["program `entry`", &long])?;
-            says(program.attach("vfs\0read", 0), &["zero byte"])?;
-            says(program.attach("get_kprobe", 0), &["program `entry`", "`get_kprobe`", "blacklist"])?;
+        let mut ebpf = load(object)?;
+        let program: &mut KProbe = ebpf.program_mut("entry").ok_or("no program")?.try_into()?;
+        assert!(matches!(program.attach("vfs_read", 0), Err(ProgramError::NotLoaded)));
+        program.load()?;
+        let close = "did you mean `vfs_read`";
+        says(program.attach("vfs_raed", 0), &["program `entry`", "`vfs_raed`", close])?;
+        says(program.attach("", 0), &["program `entry`", "no function ``"])?;
+        let long = "a".repeat(300);
+        says(program.attach(&long, 0), &["program `entry`", &long])?;
+        says(program.attach("vfs\0read", 0), &["zero byte"])?;
+        says(program.attach("get_kprobe", 0), &["`entry`", "`get_kprobe`", "blacklist"])?;
+        let program = probe!(ebpf, KProbe, "leave");
+        says(program.attach("vfs_read", 5), &["program `leave`", "pass 0"])?;
+        drop(ebpf);
 
-            let program = probe!(ebpf, KProbe, "leave");
-            says(program.attach("vfs_read", 5), &["program `leave`", "pass 0"])?;
-        }
+        // By way of tracefs the same is said.
+        let mut ebpf = load_on(object, &Features::without(&[Feature::ProbeDevice]))?;
+        let program = probe!(ebpf, KProbe, "entry");
+        says(program.attach("vfs_raed", 0), &["program `entry`", "`vfs_raed`", close])?;
+        drop(ebpf);
         before.expect("after refusals")
     }
 
