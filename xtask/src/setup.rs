@@ -64,7 +64,7 @@ pub(crate) fn cargo_generate() -> Result<PathBuf> {
         .arg(&root)
         .env("CARGO_TARGET_DIR", root.join("build"));
     process::run(&mut cargo)?;
-    std::fs::remove_dir_all(root.join("build")).context(root.display())?;
+    fs::remove_dir_all(root.join("build")).context(root.display())?;
     Ok(program)
 }
 
@@ -147,7 +147,7 @@ fn has_distribution_rust() -> bool {
 /// True if a compiler's sysroot holds the source of `core`.
 fn has_rust_src(rustc: &str) -> bool {
     process::output(Command::new(rustc).args(["--print", "sysroot"])).is_ok_and(|sysroot| {
-        std::path::Path::new(sysroot.trim())
+        Path::new(sysroot.trim())
             .join("lib/rustlib/src/rust/library/core/src/lib.rs")
             .is_file()
     })

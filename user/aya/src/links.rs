@@ -18,7 +18,10 @@ use std::{
 };
 
 use aya_sys::bpf;
-use aya_uapi::programs::Via;
+use aya_uapi::{
+    AttachType,
+    programs::{ProgramDef, Via},
+};
 
 use crate::{
     pin::{self, PinError},
@@ -265,7 +268,7 @@ impl<K: Kind> TryFrom<FdLink> for TypedLink<K> {
     /// [`LinkError::InvalidLink`] when the link is one of another mechanism, and the kernel's refusal.
     /// The link is dropped then.
     fn try_from(link: FdLink) -> Result<Self, LinkError> {
-        let expected = K::def().and_then(|def| link_type(def.attach));
+        let expected = K::def().and_then(link_type);
         if expected != Some(link.info()?.link_type()?) {
             return Err(LinkError::InvalidLink);
         }
@@ -277,9 +280,12 @@ impl<K: Kind> TryFrom<FdLink> for TypedLink<K> {
     }
 }
 
-/// The type of the links that a mechanism makes, if it makes any.
-fn link_type(via: Via) -> Option<LinkType> {
-    Some(match via {
+/// The type of the links that programs of a row get, if they get any.
+fn link_type(def: &ProgramDef) -> Option<LinkType> {
+    let attach_type = def.sections.first().and_then(|section| section.attach_type);
+    Some(match def.attach {
+        // Attached as functions are, but linked as raw tracepoints are.
+        Via::Tracing if attach_type == Some(AttachType::TRACE_RAW_TP) => LinkType::RawTracePoint,
         Via::Xdp => LinkType::Xdp,
         Via::Tc => LinkType::Tcx,
         Via::Netkit => LinkType::Netkit,
@@ -479,5 +485,24 @@ impl From<SyscallError> for LinkError {
 impl From<PinError> for LinkError {
     fn from(error: PinError) -> Self {
         Self::Pin(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::programs::kinds;
+
+    #[test]
+    fn links_as_the_kernel_makes_them() {
+        fn of<K: Kind>() -> Option<LinkType> {
+            K::def().and_then(link_type)
+        }
+        assert!(matches!(of::<kinds::FEntry>(), Some(LinkType::Tracing)));
+        assert!(matches!(of::<kinds::Lsm>(), Some(LinkType::Tracing)));
+        for raw in [of::<kinds::RawTracePoint>(), of::<kinds::BtfTracePoint>()] {
+            assert!(matches!(raw, Some(LinkType::RawTracePoint)), "{raw:?}");
+        }
+        assert!(of::<kinds::SocketFilter>().is_none());
     }
 }

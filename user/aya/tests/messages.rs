@@ -345,7 +345,7 @@ fn logs_that_do_not_fit_are_no_reason() {
 fn cgroups_and_socket_maps_that_refuse() {
     let refusal = || SyscallError {
         call: "bpf(BPF_LINK_CREATE)",
-        io_error: std::io::Error::from_raw_os_error(Errno::EBADF.0),
+        io_error: io::Error::from_raw_os_error(Errno::EBADF.0),
     };
     let (name, path) = ("egress".to_owned(), "/tmp".to_owned());
     let error = CgroupError::NotACgroup {

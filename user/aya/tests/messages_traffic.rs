@@ -7,7 +7,7 @@ use aya::{
     features::{Feature, Features},
     programs::{
         LinkOrder, ProgramError, SchedClassifier, TcAttachType, TcError,
-        tc::{self, NlOptions, TcAttachOptions, TcHandle},
+        tc::{self, NlOptions, SchedClassifierLink, TcAttachOptions, TcHandle},
     },
 };
 use aya_sys::{
@@ -188,6 +188,11 @@ fn disciplines_that_are_refused() {
         begins,
         "lists those there are",
     );
+    let (ingress, handle) = (TcAttachType::Ingress, TcHandle::new(0, 1));
+    let missing = SchedClassifierLink::attached("no-such-if0", ingress, 50, handle, None);
+    let missing = missing.expect_err("not there");
+    assert_eq!(missing.kind(), std::io::ErrorKind::NotFound);
+    reads(&missing, begins, "lists those there are");
     let none = fake::run(
         |_| Reply::Ok,
         || tc::qdisc_detach_program(LOOPBACK, TcAttachType::Egress, "out"),

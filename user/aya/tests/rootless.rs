@@ -9,7 +9,9 @@ use aya::{
     Ebpf, EbpfError, EbpfLoader, VerifierLogLevel,
     features::{Feature, Features},
     maps::{Map, MapError},
-    programs::{ProgramError, Xdp, XdpError, XdpMode},
+    programs::{
+        CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, ProgramError, Xdp, XdpError, XdpMode,
+    },
 };
 use aya_sys::{
     Errno,
@@ -347,4 +349,39 @@ fn the_interface_busy_error_carries_its_source() {
     };
     let source = std::error::Error::source(&error).map(ToString::to_string);
     assert!(source.is_some_and(|source| source.contains("LINK_CREATE")));
+}
+
+/// Takes a program off a cgroup on which `attached` is by now; whether the kernel is asked to.
+fn taken_off(attached: u32) -> bool {
+    const OURS: u32 = 7;
+    let object = Builder::new(Architecture::Bpf, Endianness::default())
+        .program("cgroup/skb", "pass")
+        .bytes();
+    // What is queried comes back as zeros.
+    let id = if attached == OURS { 0 } else { OURS };
+    let kernel = move |call: &Call| match call.cmd {
+        // `type`, then `id`.
+        Some(Cmd::OBJ_GET_INFO_BY_FD) => Reply::Info([0, id].map(u32::to_ne_bytes).concat()),
+        _ => Reply::Fd,
+    };
+    let ((), calls) = fake::run(kernel, move || {
+        let mut ebpf = EbpfLoader::new()
+            .features(Features::without(&[Feature::CgroupLink]))
+            .load(&object)
+            .expect("fine");
+        let program = ebpf.program_mut("pass").expect("the object has it");
+        let program: &mut CgroupSkb = program.try_into().expect("of this type");
+        program.load().expect("fine");
+        let cgroup = std::fs::File::open("/").expect("a folder");
+        let (egress, mode) = (CgroupSkbAttachType::Egress, CgroupAttachMode::AllowMultiple);
+        let id = program.attach(cgroup, egress, mode).expect("fine");
+        program.detach(id).expect("fine");
+    });
+    commands(&calls).contains(&Some(Cmd::PROG_DETACH))
+}
+
+#[test]
+fn programs_of_others_stay_on_a_cgroup() {
+    assert!(taken_off(7), "ours goes");
+    assert!(!taken_off(8), "another's stays");
 }

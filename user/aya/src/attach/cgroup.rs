@@ -203,11 +203,9 @@ impl Held {
         bpf::prog_detach(Some(program.as_fd()), cgroup, self.attach_type)
     }
 
-    /// Whether what is attached is ours. Where several can be, the kernel compares by itself.
+    /// Whether what is attached is ours. The kernel compares by itself where several can be, which may
+    /// no longer be so: a cgroup's mode is that of whoever comes first when nobody is there.
     fn is_ours(&self) -> Result<bool, aya_sys::Error> {
-        if self.multiple() {
-            return Ok(true);
-        }
         match self.attached() {
             Ok(attached) => Ok(attached.contains(&bpf::prog_info(self.program.as_fd())?.id)),
             // A kernel that cannot be asked (before 4.15).

@@ -232,27 +232,28 @@ impl Filter {
         attach_type: TcAttachType,
         priority: u16,
         handle: TcHandle,
-    ) -> io::Result<Self> {
-        let route = Route::open()?;
+    ) -> Result<Self, TcError> {
+        let (route, index) = open(interface)?;
         let place = FilterPlace {
-            interface: netlink::interface_index(interface)?,
+            interface: index,
             parent: attach_type.parent(),
             priority,
             handle: handle.into(),
         };
-        let Some(info) = route.filter(place).map_err(|refusal| refusal.error)? else {
+        let there = route.filter(place);
+        let Some(info) = there.map_err(|refusal| refused(interface, refusal))? else {
             let message = format!(
                 "interface `{interface}` has no program at priority {priority} with handle {handle} \
                  on {attach_type}: attach it anew"
             );
-            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+            return Err(io::Error::new(io::ErrorKind::NotFound, message).into());
         };
         Ok(Self {
             route,
             attach_type,
             place,
             class: info.class.map(Into::into),
-            name: CString::new(info.name)?,
+            name: CString::new(info.name).map_err(TcError::NulError)?,
             program_id: info.program_id,
         })
     }
@@ -333,8 +334,11 @@ pub(crate) fn query(interface: &str, attach_type: TcAttachType) -> Result<ProgQu
 
 /// A socket for the network namespace of this thread, and the interface's index there.
 fn open(interface: &str) -> Result<(Route, u32), TcError> {
-    let index = netlink::interface_index(interface).map_err(|_| TcError::UnknownInterface {
-        name: interface.to_owned(),
+    let index = netlink::interface_index(interface).map_err(|error| match error.errno {
+        Errno::ENODEV => TcError::UnknownInterface {
+            name: interface.to_owned(),
+        },
+        _ => TcError::IoError(error.into()),
     })?;
     let route = Route::open().map_err(|error| TcError::NetlinkError(error.into()))?;
     Ok((route, index))

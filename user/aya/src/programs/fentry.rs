@@ -3,7 +3,7 @@
 //! An [`FEntry`] program runs when a function of the kernel, or of a module, is entered, and reads its
 //! arguments as they are typed. It costs a fraction of a kprobe.
 //!
-//! Since kernel 5.5 on x86_64, 6.0 on aarch64; functions of modules since 5.11. Programs that may sleep
+//! Since kernel 5.5 on x86_64, 6.4 on aarch64; functions of modules since 5.11. Programs that may sleep
 //! (section `fentry.s`) since 5.10, at the few functions that the kernel lists for them: those made for the
 //! injection of errors and, since 6.3, some more.
 //!

@@ -3,9 +3,10 @@
 //! An [`Lsm`] program runs at a security hook of the kernel, after all other security modules, and
 //! allows (0) or denies (a negative error number) what is about to happen.
 //!
-//! Since kernel 5.7 on x86_64, 6.0 on aarch64; programs that may sleep (section `lsm.s`) since 5.11, at
-//! hooks that may sleep themselves (5.10 has one: `bprm_committed_creds`). The kernel must be built with `CONFIG_BPF_LSM`, and `bpf` be among
-//! the security modules of its command line (`lsm=…,bpf`); `/sys/kernel/security/lsm` lists them.
+//! Since kernel 5.7 on x86_64, 6.4 on aarch64; programs that may sleep (section `lsm.s`) since 5.11, at
+//! hooks that may sleep themselves (5.10 has one: `bprm_committed_creds`). The kernel must be built with
+//! `CONFIG_BPF_LSM`, and `bpf` be among the security modules of its command line (`lsm=…,bpf`);
+//! `/sys/kernel/security/lsm` lists them.
 //!
 //! ```no_run
 //! use aya::{Btf, Ebpf, programs::Lsm};

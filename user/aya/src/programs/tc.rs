@@ -202,7 +202,7 @@ impl SchedClassifier {
     }
 
     /// Puts this program in the place of the one that `link` holds: no packet passes in between
-    /// unseen. The link is this program's from then on.
+    /// unseen. The link is this program's from then on. A filter keeps the name that it is listed by.
     ///
     /// # Errors
     ///
@@ -262,8 +262,8 @@ impl SchedClassifierLink {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](io::ErrorKind::NotFound) when there is no program at this place, and the kernel's
-    /// refusal.
+    /// [`NotFound`](io::ErrorKind::NotFound) when there is no such interface, or no program at this
+    /// place, and the kernel's refusal.
     pub fn attached(
         if_name: &str,
         attach_type: TcAttachType,
@@ -271,7 +271,8 @@ impl SchedClassifierLink {
         handle: TcHandle,
         classid: Option<TcHandle>,
     ) -> io::Result<Self> {
-        let mut filter = Filter::found(if_name, attach_type, priority, handle)?;
+        let found = Filter::found(if_name, attach_type, priority, handle);
+        let mut filter = found.map_err(io::Error::from)?;
         filter.class = classid.or(filter.class);
         Ok(Self::new(Attachment::hook(filter)))
     }

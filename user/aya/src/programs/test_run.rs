@@ -17,8 +17,8 @@ pub trait TestRun {
     ///
     /// # Errors
     ///
-    /// When the program is not loaded, or the kernel refuses the input: for network programs a
-    /// packet has at least 14 bytes.
+    /// When the program is not loaded, or the kernel refuses: for network programs a packet has at
+    /// least 14 bytes, and room for output that does not suffice is `ENOSPC`.
     fn test_run(&self, opts: Self::Opts<'_>) -> Result<Self::Result, ProgramError>;
 }
 
@@ -93,7 +93,7 @@ pub struct TestRunResult {
     pub return_value: u32,
     /// The time of one run, on average.
     pub duration: Duration,
-    /// How many bytes of output there are: more than there was room for is cut off.
+    /// How many bytes of output there are, also where no room was given.
     pub data_size_out: u32,
     /// How many bytes of context there are.
     pub ctx_size_out: u32,

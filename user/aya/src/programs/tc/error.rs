@@ -210,3 +210,14 @@ impl From<io::Error> for TcError {
         Self::IoError(error)
     }
 }
+
+impl From<TcError> for io::Error {
+    fn from(error: TcError) -> Self {
+        match error {
+            TcError::IoError(error) => error,
+            TcError::UnknownInterface { .. } => Self::new(io::ErrorKind::NotFound, error),
+            TcError::MissingPrivilege { .. } => Self::new(io::ErrorKind::PermissionDenied, error),
+            error => Self::other(error),
+        }
+    }
+}
