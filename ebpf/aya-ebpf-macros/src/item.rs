@@ -8,13 +8,13 @@ use syn::{
     token,
 };
 
-/// A program's function: `unsafe? fn NAME(PATTERN: CONTEXT) -> OUTPUT { … }`.
+/// A program's function: `unsafe? fn NAME(PATTERN: CONTEXT) -> OUTPUT { … }`, or without `-> OUTPUT`.
 pub(crate) struct ProgramFn {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) unsafety: Option<Token![unsafe]>,
     pub(crate) name: Ident,
     pub(crate) context: Type,
-    pub(crate) output: Type,
+    pub(crate) output: Option<Type>,
 }
 
 impl Parse for ProgramFn {
@@ -48,13 +48,10 @@ impl Parse for ProgramFn {
         if !arguments.is_empty() {
             return Err(arguments.error("an eBPF program takes one argument, its context"));
         }
-        if !input.peek(Token![->]) {
-            return Err(
-                input.error("an eBPF program returns its verdict: add `-> u32` or `-> i32`")
-            );
-        }
-        input.parse::<Token![->]>()?;
-        let output = input.parse()?;
+        let output = match input.parse::<Option<Token![->]>>()? {
+            Some(_) => Some(input.parse()?),
+            None => None,
+        };
         if !input.peek(token::Brace) {
             return Err(input.error("expected the program's body"));
         }

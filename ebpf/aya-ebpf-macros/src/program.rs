@@ -45,14 +45,25 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
     let argument = quote_spanned!(given.span()=>
         #krate::programs::context::<#krate::programs::#context, #given>(ctx)
     );
-    // At the written return type, for the same reason.
-    let returned = quote_spanned!(output.span()=>
-        #krate::programs::returned::<#krate::programs::#context, #output>(value)
-    );
     let call = quote!(__aya_program(ctx));
     let call = match unsafety {
         Some(unsafety) => quote!(#unsafety { #call }),
         None => call,
+    };
+    // At the written return type, for the same reason.
+    let (output, returned) = match output {
+        Some(output) => {
+            let returned = quote_spanned!(output.span()=>
+                #krate::programs::returned::<#krate::programs::#context, #output>(#call)
+            );
+            (quote!(#output), returned)
+        }
+        None => {
+            let nothing = quote_spanned!(name.span()=>
+                #krate::programs::nothing::<#krate::programs::#context>()
+            );
+            (quote!(u32), quote!({ #call; #nothing }))
+        }
     };
     Ok(quote! {
         #inline
@@ -68,7 +79,6 @@ pub(crate) fn expand(row: &str, args: TokenStream, item: TokenStream) -> Result<
             extern "C" fn #symbol(ctx: *mut ::core::ffi::c_void) -> #output {
                 // SAFETY: the kernel calls programs of this type with this context.
                 let ctx = unsafe { #argument };
-                let value = #call;
                 #returned
             }
         };

@@ -1,6 +1,12 @@
 //! Stack traces: call stacks, stored once each.
 
-use crate::{EbpfContext, helpers::generated as raw, maps::def::map_type};
+use crate::{
+    EbpfContext,
+    cty::c_long,
+    helpers::generated as raw,
+    maps::def::map_type,
+    programs::tracing::{StackIdContext, StackTraceMap},
+};
 
 /// Return addresses of a stack, zeros after the last.
 type Frames = [u64; 127];
@@ -28,5 +34,13 @@ impl StackTrace {
         // SAFETY: the caller's promise.
         let id = unsafe { raw::bpf_get_stackid(ctx.as_ptr(), self.as_ptr(), flags) };
         if id < 0 { Err(id) } else { Ok(id) }
+    }
+}
+
+impl StackTraceMap for StackTrace {
+    #[inline(always)]
+    fn store<C: StackIdContext>(&self, ctx: &C, flags: u64) -> Result<c_long, i32> {
+        // SAFETY: the context is the kernel's.
+        unsafe { self.get_stackid(ctx, flags) }.map_err(|error| error as i32)
     }
 }

@@ -4,7 +4,8 @@
 /// readers and writers of its members.
 ///
 /// Members are read and written one by one, as they are declared (`volatile`): the verifier refuses an
-/// access that the compiler made of two, or of half of one.
+/// access that the compiler made of two, or of half of one. What is read `once` it may keep instead:
+/// addresses, for which programs ask again and again, and what is a `const fn` to existing programs.
 macro_rules! context {
     (
         $(#[$doc:meta])*
@@ -68,6 +69,14 @@ macro_rules! member {
         pub fn $access(&self) -> $ty {
             // SAFETY: the kernel's context lives as long as the program runs.
             unsafe { (&raw const (*self.$field).$member).read_volatile() as $ty }
+        }
+    };
+    (once $(#[$doc:meta])* $access:ident: $ty:ty = $field:ident.$member:ident) => {
+        $(#[$doc])*
+        #[inline(always)]
+        pub const fn $access(&self) -> $ty {
+            // SAFETY: the kernel's context lives as long as the program runs.
+            unsafe { (*self.$field).$member as $ty }
         }
     };
     (set $(#[$doc:meta])* $access:ident: $ty:ty = $field:ident.$member:ident) => {

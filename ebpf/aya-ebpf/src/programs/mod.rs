@@ -25,7 +25,7 @@ pub mod sysctl;
 pub mod tc;
 pub mod tp_btf;
 pub mod tracepoint;
-mod tracing;
+pub mod tracing;
 pub mod xdp;
 
 pub use device::DeviceContext;
@@ -144,6 +144,21 @@ pub trait ProgramReturn<C>: Sized {
     fn for_kernel(self) -> Self {
         self
     }
+}
+
+/// A context whose programs may return nothing: the kernel does not look, or takes 0.
+#[diagnostic::on_unimplemented(
+    message = "a program with a `{Self}` returns its verdict: add `-> u32` or `-> i32`",
+    label = "the kernel acts on what it returns"
+)]
+pub trait NeedsNoVerdict: ProgramContext {}
+
+/// What a program hands to the kernel whose function returns nothing. In the code that the attribute
+/// macros emit.
+#[doc(hidden)]
+#[inline(always)]
+pub fn nothing<C: NeedsNoVerdict>() -> u32 {
+    0
 }
 
 /// What a program hands to the kernel of what the author's function returned. In the code that the

@@ -7,7 +7,7 @@ use crate::{
     EbpfContext,
     bindings::{bpf_perf_event_data, bpf_perf_event_value},
     helpers::generated,
-    programs::{ProgramContext, ProgramReturn},
+    programs::{NeedsNoVerdict, ProgramContext, ProgramReturn},
 };
 
 /// An overflow of a counter: what the CPU was doing then.
@@ -85,6 +85,8 @@ unsafe impl ProgramContext for PerfEventContext {
         Self::new(ctx.cast())
     }
 }
+
+impl NeedsNoVerdict for PerfEventContext {}
 
 /// 0, or 1 to let perf record the sample too.
 impl ProgramReturn<PerfEventContext> for u32 {}

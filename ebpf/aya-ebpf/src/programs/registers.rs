@@ -85,6 +85,8 @@ macro_rules! context {
             }
         }
 
+        impl $crate::programs::NeedsNoVerdict for $name {}
+
         /// Nobody looks at it.
         impl $crate::programs::ProgramReturn<$name> for u32 {}
         /// Nobody looks at it.

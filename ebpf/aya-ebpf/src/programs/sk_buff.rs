@@ -2,7 +2,7 @@
 
 use core::{ffi::c_void, mem::MaybeUninit, ptr::NonNull};
 
-use crate::{bindings::__sk_buff, cty::c_long, helpers::generated};
+use crate::{bindings::__sk_buff, cty::c_long, helpers::generated, programs::context::member};
 
 /// Invalid argument.
 const EINVAL: i32 = 22;
@@ -15,16 +15,11 @@ pub struct SkBuff {
     pub skb: *mut __sk_buff,
 }
 
-/// Generates a reader per member of the structure.
-macro_rules! readers {
-    ($($(#[$doc:meta])* $name:ident: $ty:ty = $member:ident,)*) => {$(
-        $(#[$doc])*
-        #[inline(always)]
-        pub const fn $name(&self) -> $ty {
-            // SAFETY: the kernel's context lives as long as the program runs.
-            unsafe { (*self.skb).$member as $ty }
-        }
-    )*};
+/// Generates readers and writers of members of the structure.
+macro_rules! members {
+    ($($(#[$doc:meta])* $how:ident $access:ident: $ty:ty = $member:ident;)*) => {
+        $(member! { $how $(#[$doc])* $access: $ty = skb.$member })*
+    };
 }
 
 /// Generates a reader per member of the structure that is an array.
@@ -37,18 +32,6 @@ macro_rules! array_readers {
         pub const fn $name(&self) -> &[u32; $len] {
             // SAFETY: the kernel's context lives as long as the program runs.
             unsafe { &(*self.skb).$member }
-        }
-    )*};
-}
-
-/// Generates a writer per member of the structure that programs may change.
-macro_rules! writers {
-    ($($(#[$doc:meta])* $name:ident($ty:ty) = $member:ident,)*) => {$(
-        $(#[$doc])*
-        #[inline(always)]
-        pub fn $name(&self, value: $ty) {
-            // SAFETY: the kernel's context lives as long as the program runs.
-            unsafe { (*self.skb).$member = value }
         }
     )*};
 }
@@ -83,67 +66,67 @@ impl SkBuff {
         Self { skb: skb.as_ptr() }
     }
 
-    readers! {
+    members! {
         /// The packet's length in bytes, all fragments included.
-        len: u32 = len,
+        once len: u32 = len;
         /// Whom the packet is for: `PACKET_HOST` (0), `PACKET_BROADCAST`, …
-        pkt_type: u32 = pkt_type,
+        get pkt_type: u32 = pkt_type;
         /// The packet's mark.
-        mark: u32 = mark,
+        get mark: u32 = mark;
         /// The queue of the device.
-        queue_mapping: u32 = queue_mapping,
+        get queue_mapping: u32 = queue_mapping;
         /// Ethernet protocol, in network byte order.
-        protocol: u32 = protocol,
+        once protocol: u32 = protocol;
         /// Whether the packet has a VLAN tag that is not among its bytes.
-        vlan_present: u32 = vlan_present,
+        get vlan_present: u32 = vlan_present;
         /// The VLAN tag.
-        vlan_tci: u32 = vlan_tci,
+        get vlan_tci: u32 = vlan_tci;
         /// The VLAN protocol, in network byte order.
-        vlan_proto: u32 = vlan_proto,
+        get vlan_proto: u32 = vlan_proto;
         /// The packet's priority.
-        priority: u32 = priority,
+        get priority: u32 = priority;
         /// Index of the interface that the packet arrived at.
-        ingress_ifindex: u32 = ingress_ifindex,
+        get ingress_ifindex: u32 = ingress_ifindex;
         /// Index of the interface.
-        ifindex: u32 = ifindex,
+        get ifindex: u32 = ifindex;
         /// Number that queueing disciplines and filters hand on.
-        tc_index: u32 = tc_index,
+        get tc_index: u32 = tc_index;
         /// Hash of the flow, if somebody has computed it.
-        hash: u32 = hash,
+        get hash: u32 = hash;
         /// The class that the packet belongs to.
-        tc_classid: u32 = tc_classid,
+        get tc_classid: u32 = tc_classid;
         /// Address of the first byte that can be read directly (Linux 4.7).
-        data: usize = data,
+        once data: usize = data;
         /// Address after the last byte that can be read directly (Linux 4.7).
-        data_end: usize = data_end,
+        once data_end: usize = data_end;
         /// Address of the metadata in front of [`data`](Self::data), which an XDP program has left
         /// (Linux 4.15).
-        data_meta: usize = data_meta,
+        once data_meta: usize = data_meta;
         /// The receive queue's polling context (Linux 4.12).
-        napi_id: u32 = napi_id,
+        get napi_id: u32 = napi_id;
         /// Address family of the socket (Linux 4.14).
-        family: u32 = family,
+        once family: u32 = family;
         /// Remote IPv4 address of the socket, in network byte order (Linux 4.14).
-        remote_ipv4: u32 = remote_ip4,
+        once remote_ipv4: u32 = remote_ip4;
         /// Local IPv4 address of the socket, in network byte order (Linux 4.14).
-        local_ipv4: u32 = local_ip4,
+        once local_ipv4: u32 = local_ip4;
         /// Remote port of the socket, in network byte order (Linux 4.14).
-        remote_port: u32 = remote_port,
+        once remote_port: u32 = remote_port;
         /// Local port of the socket, in host byte order (Linux 4.14).
-        local_port: u32 = local_port,
+        once local_port: u32 = local_port;
         /// Time stamp in nanoseconds, of the clock that [`tstamp_type`](Self::tstamp_type) says; on
         /// egress, when the packet may leave (Linux 5.0).
-        tstamp: u64 = tstamp,
+        get tstamp: u64 = tstamp;
         /// `BPF_SKB_TSTAMP_DELIVERY_MONO` and the like (Linux 5.18).
-        tstamp_type: u8 = tstamp_type,
+        get tstamp_type: u8 = tstamp_type;
         /// The packet's length on the wire, with the headers of all its segments (Linux 5.0).
-        wire_len: u32 = wire_len,
+        get wire_len: u32 = wire_len;
         /// How many segments the packet will become (Linux 5.1).
-        gso_segs: u32 = gso_segs,
+        get gso_segs: u32 = gso_segs;
         /// The size of a segment; 0 for a packet that stays whole (Linux 5.7).
-        gso_size: u32 = gso_size,
+        get gso_size: u32 = gso_size;
         /// Time stamp of the device, in nanoseconds (Linux 5.16).
-        hwtstamp: u64 = hwtstamp,
+        get hwtstamp: u64 = hwtstamp;
     }
 
     array_readers! {
@@ -168,19 +151,19 @@ impl SkBuff {
         self.skb.cast()
     }
 
-    writers! {
+    members! {
         /// Sets the packet's mark.
-        set_mark(u32) = mark,
+        set set_mark: u32 = mark;
         /// Sets the packet's priority.
-        set_priority(u32) = priority,
+        set set_priority: u32 = priority;
         /// Sets the device's queue (Linux 5.1).
-        set_queue_mapping(u32) = queue_mapping,
+        set set_queue_mapping: u32 = queue_mapping;
         /// Sets the number that queueing disciplines and filters hand on.
-        set_tc_index(u32) = tc_index,
+        set set_tc_index: u32 = tc_index;
         /// Sets the class that the packet belongs to.
-        set_tc_classid(u32) = tc_classid,
+        set set_tc_classid: u32 = tc_classid;
         /// Sets the time stamp, in nanoseconds (Linux 5.0).
-        set_tstamp(u64) = tstamp,
+        set set_tstamp: u64 = tstamp;
     }
 
     /// Copies a value out of the packet, wherever its bytes are (`bpf_skb_load_bytes`, Linux 4.5).

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use crate::{
     EbpfContext,
     helpers::{bpf_probe_read_kernel, generated},
-    programs::{ProgramContext, ProgramReturn},
+    programs::{NeedsNoVerdict, ProgramContext, ProgramReturn},
 };
 
 /// An event of a tracepoint, as the kernel records it.
@@ -135,6 +135,8 @@ unsafe impl ProgramContext for TracePointContext {
         Self::new(ctx)
     }
 }
+
+impl NeedsNoVerdict for TracePointContext {}
 
 /// 0, or 1 to let perf record the event too.
 impl ProgramReturn<TracePointContext> for u32 {}

@@ -1,4 +1,47 @@
-//! What the contexts at functions and tracepoints of the kernel have in common: an array of arguments.
+//! What the contexts at functions and tracepoints of the kernel have in common: an array of arguments,
+//! and the stack that led there.
+
+use crate::{
+    cty::c_long,
+    maps::Map,
+    programs::{
+        BtfTracePointContext, FEntryContext, FExitContext, PerfEventContext, ProbeContext,
+        ProgramContext, RawTracePointContext, RetProbeContext, TracePointContext,
+    },
+};
+
+/// A context whose programs may store the running stack.
+pub trait StackIdContext: ProgramContext {
+    /// Stores the running stack in `map` and returns its number there (`bpf_get_stackid`, Linux 4.6).
+    ///
+    /// `flags` are `BPF_F_USER_STACK`, `BPF_F_REUSE_STACKID`, `BPF_F_FAST_STACK_CMP`, and how many
+    /// frames to skip.
+    ///
+    /// # Errors
+    ///
+    /// `-EEXIST` when another stack has the place, `-EFAULT` when there is no such stack.
+    #[inline(always)]
+    fn get_stackid<M: StackTraceMap>(&self, map: &M, flags: u64) -> Result<c_long, i32> {
+        map.store(self, flags)
+    }
+}
+
+macro_rules! stacks {
+    ($($context:ident)*) => {
+        $(impl StackIdContext for $context {})*
+    };
+}
+stacks! {
+    BtfTracePointContext FEntryContext FExitContext PerfEventContext ProbeContext RawTracePointContext
+    RetProbeContext TracePointContext
+}
+
+/// A map of call stacks.
+pub trait StackTraceMap: Map {
+    /// Stores the running stack.
+    #[doc(hidden)]
+    fn store<C: StackIdContext>(&self, ctx: &C, flags: u64) -> Result<c_long, i32>;
+}
 
 /// Defines a context that is an array of 64-bit arguments, and what its programs return.
 macro_rules! arguments_context {
@@ -50,7 +93,9 @@ macro_rules! arguments_context {
 /// Lets programs return what they like: the kernel takes 0, or does not look.
 macro_rules! returns_nothing {
     ($context:ident) => {
-        returns_nothing!($context: u32 i32);
+        impl $crate::programs::NeedsNoVerdict for $context {}
+
+        returns_nothing!($context: u32 i32 u64 i64);
     };
     ($context:ident: $($ty:ty)*) => {$(
         /// Of no consequence: the kernel gets 0.

@@ -4,8 +4,12 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     Argument, EbpfContext,
+    cty::c_long,
+    maps::StackTrace,
     programs::{
-        BtfTracePointContext, FEntryContext, FExitContext, LsmContext, RawTracePointContext,
+        BtfTracePointContext, FEntryContext, FExitContext, LsmContext, PerfEventContext,
+        ProbeContext, RawTracePointContext, RetProbeContext, TracePointContext,
+        tracing::{StackIdContext, StackTraceMap},
     },
 };
 
@@ -48,4 +52,29 @@ context!(raw: RawTracePointContext = aya_ebpf::programs::raw_tracepoint::RawTrac
 fn result(ctx: &FExitContext) -> Result<i32, i32> {
     let _: u64 = ctx.ret()?;
     ctx.ret::<i32>()
+}
+
+static STACKS: StackTrace = StackTrace::with_max_entries(16, 0);
+
+fn stack<C: StackIdContext, M: StackTraceMap>(ctx: &C, map: &M) -> Result<c_long, i32> {
+    ctx.get_stackid(map, 0)
+}
+
+fn stacks(
+    entered: &ProbeContext,
+    left: &RetProbeContext,
+    sample: &PerfEventContext,
+    event: &TracePointContext,
+    raw: &RawTracePointContext,
+    typed: &BtfTracePointContext,
+    functions: (&FEntryContext, &FExitContext),
+) -> Result<c_long, i32> {
+    stack(entered, &STACKS)?;
+    stack(left, &STACKS)?;
+    stack(sample, &STACKS)?;
+    stack(event, &STACKS)?;
+    stack(raw, &STACKS)?;
+    stack(typed, &STACKS)?;
+    stack(functions.0, &STACKS)?;
+    functions.1.get_stackid(&STACKS, 0)
 }

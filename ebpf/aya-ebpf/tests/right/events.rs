@@ -68,4 +68,7 @@ fn renamed(ctx: perf_event::PerfEventContext) -> i64 {
     i64::from(ctx.tgid() + sample(PerfEventContext::new(ctx.ctx)))
 }
 
+#[perf_event]
+fn nothing(_ctx: PerfEventContext) {}
+
 aya_ebpf::panic_handler!();

@@ -45,4 +45,11 @@ fn of_a_file(ctx: RetProbeContext) -> u32 {
     ctx.ret::<u32>()
 }
 
+/// The kernel does not look at what probes return.
+#[uprobe]
+fn returns_nothing(_ctx: ProbeContext) {}
+
+#[kretprobe]
+pub unsafe fn returns_nothing_either(_ctx: RetProbeContext) {}
+
 aya_ebpf::panic_handler!();

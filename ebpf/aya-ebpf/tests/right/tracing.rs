@@ -86,4 +86,7 @@ fn open(_: LsmContext) -> i32 {
     0
 }
 
+#[raw_tracepoint]
+fn nothing(_: RawTracePointContext) {}
+
 aya_ebpf::panic_handler!();

@@ -25,7 +25,7 @@ fn template_loads_attaches_and_logs() -> Result {
     let Some(programs) = env::var_os("AYA_ACCEPTANCE_PROGRAMS").map(PathBuf::from) else {
         skip(
             "template_loads_attaches_and_logs",
-            "needs a guest: cargo xtask documents",
+            "needs a guest: cargo xtask acceptance",
         );
         return Ok(());
     };
