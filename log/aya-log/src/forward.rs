@@ -36,7 +36,12 @@ impl<T: Log> EbpfLogger<T> {
             let mut ready = logger.readable_mut().await?;
             // First, so that what comes meanwhile wakes this task again.
             ready.clear_ready();
-            ready.get_inner_mut().flush();
+            while ready.get_inner_mut().flush_some(IN_A_ROW) {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }
+
+/// How many records are handed on before the other tasks of the thread have a turn.
+const IN_A_ROW: usize = 1024;

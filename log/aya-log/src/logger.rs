@@ -128,9 +128,14 @@ impl<T: Log> EbpfLogger<T> {
     /// `aya_log`, how many records were lost since the last call because the buffer was full, and how
     /// many could not be read.
     pub fn flush(&mut self) {
+        while self.flush_some(usize::MAX) {}
+    }
+
+    /// As [`flush`](Self::flush), with at most `most` records of a ring buffer; whether there may be more.
+    pub(crate) fn flush_some(&mut self, most: usize) -> bool {
         let (decoder, logger, malformed) = (&mut self.decoder, &self.logger, &mut self.malformed);
         let mut unreadable = 0;
-        self.source.drain(|record| {
+        let more = self.source.drain(most, |record| {
             if decoder.log(record, logger).is_err() {
                 unreadable += 1;
             }
@@ -157,6 +162,7 @@ impl<T: Log> EbpfLogger<T> {
                 ),
             );
         }
+        more
     }
 
     /// How many records were lost since the object was loaded, because the buffer was full or (for

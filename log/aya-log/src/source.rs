@@ -54,13 +54,18 @@ impl Source {
         })
     }
 
-    /// Calls `f` with each record that is there.
-    pub(crate) fn drain(&mut self, mut f: impl FnMut(&[u8])) {
+    /// Calls `f` with each record that is there. A ring buffer's may come as fast as they are read: it
+    /// stops at `most` of them, and says so by true.
+    pub(crate) fn drain(&mut self, most: usize, mut f: impl FnMut(&[u8])) -> bool {
         match self {
             Self::Ring(ring) => {
-                while let Some(record) = ring.next() {
-                    f(&record);
+                for _ in 0..most {
+                    match ring.next() {
+                        Some(record) => f(&record),
+                        None => return false,
+                    }
                 }
+                true
             }
             Self::Perf {
                 buffers, joined, ..
@@ -78,6 +83,7 @@ impl Source {
                         PerfEvent::Lost { .. } => {}
                     });
                 }
+                false
             }
         }
     }
@@ -170,7 +176,7 @@ mod tests {
         };
         let received = |source: &mut Source| {
             let mut count = 0;
-            source.drain(|bytes| {
+            source.drain(usize::MAX, |bytes| {
                 // The kernel pads: the record is the beginning.
                 assert_eq!(bytes.get(..8), Some(&record.to_ne_bytes()[..]));
                 count += 1;

@@ -223,7 +223,7 @@ in_both_modes! {
         let mut ebpf = load_on(object, &Features::without(&[Feature::PerfLink]))?;
         let program = probe!(ebpf, KProbe, "marked");
         let refused = program.attach_with_cookie("vfs_read", 0, 1);
-        assert!(matches!(refused, Err(ProgramError::CookieNotSupported { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(ProgramError::AttachCookieNotSupported { .. })), "{refused:?}");
         Ok(())
     }
 

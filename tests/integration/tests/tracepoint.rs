@@ -291,7 +291,7 @@ in_both_modes! {
         let count: &mut TracePoint = program(&mut ebpf, "count")?;
         count.load()?;
         let error = count.attach_with_cookie(CATEGORY, NAME, 1).err().ok_or("attached")?;
-        assert!(matches!(error, ProgramError::CookieNotSupported { .. }), "{error}");
+        assert!(matches!(error, ProgramError::AttachCookieNotSupported { .. }), "{error}");
         let link = count.attach(CATEGORY, NAME)?;
         let link = FdLink::try_from(count.take_link(link)?);
         assert!(matches!(link, Err(LinkError::InvalidLink)));

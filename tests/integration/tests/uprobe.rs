@@ -5,6 +5,7 @@ use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
 };
 
 use UProbeScope::{AllProcesses, CallingProcess, OneProcess};
@@ -213,7 +214,11 @@ in_both_modes! {
         ] {
             let mut ebpf = aya::EbpfLoader::new().override_global("PROCESS", &0_u32, true).load(object)?;
             let sight = Sight::of(&mut ebpf)?;
-            probe!(ebpf, UProbe, "call").attach(["probed"], "/proc/self/exe", scope)?;
+            let program = probe!(ebpf, UProbe, "call");
+            // The thread that attaches ends before anybody calls.
+            let attach = || program.attach(["probed"], "/proc/self/exe", scope);
+            let attached = thread::scope(|threads| threads.spawn(attach).join());
+            attached.map_err(|_| "the thread has panicked")??;
             call(1);
             let thread = child.call()?;
             assert_eq!(sight.here()?.calls, own, "{scope:?}");

@@ -39,11 +39,9 @@ pub mod bits {
 /// Which processes and CPUs an event counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// This process on any CPU.
-    CallingProcess,
-    /// One process on any CPU.
+    /// One thread on any CPU; 0 is the calling one.
     Process(u32),
-    /// One process on one CPU.
+    /// One thread on one CPU.
     ProcessOnCpu(u32, u32),
     /// All processes on one CPU. Needs `CAP_PERFMON`, or `CAP_SYS_ADMIN` before kernel 5.8.
     Cpu(u32),
@@ -58,7 +56,6 @@ pub fn open(attr: &perf_event_attr, scope: Scope) -> Result<OwnedFd> {
     const CALL: &str = "perf_event_open";
     let narrow = |number: u32| i32::try_from(number).map_err(|_| Error::new(CALL, Errno::EINVAL));
     let (pid, cpu) = match scope {
-        Scope::CallingProcess => (0, -1),
         Scope::Process(pid) => (narrow(pid)?, -1),
         Scope::ProcessOnCpu(pid, cpu) => (narrow(pid)?, narrow(cpu)?),
         Scope::Cpu(cpu) => (-1, narrow(cpu)?),

@@ -15,6 +15,7 @@ use aya_uapi::{
 };
 
 use crate::{
+    attach,
     features::{Feature, Features},
     links::{Attachment, Hook},
     privilege,
@@ -50,27 +51,21 @@ pub(crate) fn attach(
     target: &Target<'_>,
     mode: CgroupAttachMode,
 ) -> Result<Attachment, ProgramError> {
-    if mode != CgroupAttachMode::AllowOverride && features.may_have(Feature::CgroupLink) {
-        let link = bpf::link_create(
+    let without_link = || without_link(program, target, mode);
+    if mode == CgroupAttachMode::AllowOverride {
+        return without_link();
+    }
+    let link = || {
+        bpf::link_create(
             program.as_fd(),
             LinkTarget::Fd(target.cgroup),
             target.attach_type,
             0,
             LinkOptions::None,
-        );
-        match link {
-            Ok(fd) => return Ok(Attachment::Fd(fd)),
-            // What a kernel without cgroup links answers. A kernel with them answers so, too, when
-            // the program is for another hook; attaching without a link then fails as well.
-            Err(error) if error.errno == Errno::EINVAL => {
-                let attachment = without_link(program, target, mode)?;
-                features.lacks(Feature::CgroupLink);
-                return Ok(attachment);
-            }
-            Err(error) => return Err(explain(target, error)),
-        }
-    }
-    without_link(program, target, mode)
+        )
+    };
+    let explain = |error| explain(target, error);
+    attach::by_link(features, Feature::CgroupLink, link, explain, without_link)
 }
 
 fn without_link(

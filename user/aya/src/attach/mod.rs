@@ -1,8 +1,14 @@
 //! Attaching: one mechanism per file.
 
+use std::os::fd::OwnedFd;
+
 use aya_sys::{Errno, netlink};
 
-use crate::programs::ProgramError;
+use crate::{
+    features::{Feature, Features},
+    links::Attachment,
+    programs::ProgramError,
+};
 
 pub(crate) mod cgroup;
 pub(crate) mod perf;
@@ -21,4 +27,29 @@ pub(crate) fn interface_index(name: &str) -> Result<u32, ProgramError> {
         },
         _ => error.into(),
     })
+}
+
+/// Attaches by a bpf_link, which `feature` stands for, and on kernels without one by `otherwise`.
+///
+/// `EINVAL` is what a kernel without answers. One that has the link answers so, too, when it dislikes the
+/// program or the place; the other way then fails as well, and says why.
+fn by_link(
+    features: &Features,
+    feature: Feature,
+    link: impl FnOnce() -> aya_sys::Result<OwnedFd>,
+    explain: impl FnOnce(aya_sys::Error) -> ProgramError,
+    otherwise: impl FnOnce() -> Result<Attachment, ProgramError>,
+) -> Result<Attachment, ProgramError> {
+    if !features.may_have(feature) {
+        return otherwise();
+    }
+    match link() {
+        Ok(fd) => Ok(Attachment::Fd(fd)),
+        Err(error) if error.errno == Errno::EINVAL => {
+            let attachment = otherwise()?;
+            features.lacks(feature);
+            Ok(attachment)
+        }
+        Err(error) => Err(explain(error)),
+    }
 }

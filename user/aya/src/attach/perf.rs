@@ -11,6 +11,7 @@ use aya_sys::{
 use aya_uapi::AttachType;
 
 use crate::{
+    attach,
     features::{Feature, Features},
     links::{Attachment, Hook},
     privilege,
@@ -37,7 +38,7 @@ pub(crate) fn attach(
     event: OwnedFd,
     cookie: Option<u64>,
 ) -> Result<Attachment, ProgramError> {
-    if features.may_have(Feature::PerfLink) {
+    let link = || {
         let link = bpf::link_create(
             program.as_fd(),
             LinkTarget::Fd(event.as_fd()),
@@ -46,41 +47,33 @@ pub(crate) fn attach(
             LinkOptions::PerfEvent {
                 cookie: cookie.unwrap_or_default(),
             },
-        );
-        match link {
-            Ok(link) => {
-                // A link starts no event; it holds the event, so our descriptor may go.
-                perf::enable(event.as_fd()).map_err(|error| explain(target, error))?;
-                return Ok(Attachment::Fd(link));
-            }
-            // What a kernel without links of perf events answers. One that has them answers so, too,
-            // when it dislikes the program or the event; then the other way fails as well.
-            Err(error) if error.errno == Errno::EINVAL => {
-                let attachment = by_event(program, target, event, cookie)?;
-                features.lacks(Feature::PerfLink);
-                return Ok(attachment);
-            }
-            Err(error) => return Err(explain(target, error)),
-        }
-    }
-    by_event(program, target, event, cookie)
+        )?;
+        // A link starts no event; it holds the event, so our descriptor may go.
+        perf::enable(event.as_fd())?;
+        Ok(link)
+    };
+    let explain = |error| explain(target, error);
+    let by_event = || by_event(program, target, &event, cookie);
+    attach::by_link(features, Feature::PerfLink, link, explain, by_event)
 }
 
 fn by_event(
     program: &ProgramFd,
     target: Target<'_>,
-    event: OwnedFd,
+    event: &OwnedFd,
     cookie: Option<u64>,
 ) -> Result<Attachment, ProgramError> {
     if cookie.is_some() {
-        return Err(ProgramError::CookieNotSupported {
+        return Err(ProgramError::AttachCookieNotSupported {
             name: target.program.to_owned(),
             event: target.event.to_owned(),
         });
     }
+    // First: a program that is attached must have somebody to take it off.
+    let held = Event(event.try_clone()?);
     perf::set_bpf(event.as_fd(), program.as_fd()).map_err(|error| explain(target, error))?;
     perf::enable(event.as_fd()).map_err(|error| explain(target, error))?;
-    Ok(Attachment::hook(Event(event)))
+    Ok(Attachment::hook(held))
 }
 
 /// The error that says what to do about an event that could not be opened or take the program.

@@ -9,6 +9,7 @@ use aya_sys::{
 use aya_uapi::AttachType;
 
 use crate::{
+    attach,
     features::{Feature, Features},
     links::{Attachment, Hook},
     maps::sock::SockMapFd,
@@ -24,26 +25,18 @@ pub(crate) fn attach(
     map: &SockMapFd,
     attach_type: AttachType,
 ) -> Result<Attachment, ProgramError> {
-    if features.may_have(Feature::SockMapLink) {
-        let link = bpf::link_create(
+    let link = || {
+        bpf::link_create(
             program.as_fd(),
             LinkTarget::Fd(map.as_fd()),
             attach_type,
             0,
             LinkOptions::None,
-        );
-        match link {
-            Ok(fd) => return Ok(Attachment::Fd(fd)),
-            // A kernel without links to socket maps; if it is not that, the other call fails, too.
-            Err(error) if error.errno == Errno::EINVAL => {
-                let attachment = without_link(program, name, map, attach_type)?;
-                features.lacks(Feature::SockMapLink);
-                return Ok(attachment);
-            }
-            Err(error) => return Err(explain(name, attach_type, error)),
-        }
-    }
-    without_link(program, name, map, attach_type)
+        )
+    };
+    let explain = |error| explain(name, attach_type, error);
+    let without_link = || without_link(program, name, map, attach_type);
+    attach::by_link(features, Feature::SockMapLink, link, explain, without_link)
 }
 
 fn without_link(

@@ -13,6 +13,7 @@ use aya_uapi::{
 };
 
 use crate::{
+    attach,
     features::{Feature, Features},
     links::{Attachment, Hook},
     privilege,
@@ -49,27 +50,21 @@ pub(crate) fn attach(
     options: XdpAttachOptions,
 ) -> Result<Attachment, ProgramError> {
     let mode = options.mode;
-    if !options.replace && features.may_have(Feature::XdpLink) {
-        let link = bpf::link_create(
+    let by_netlink = || by_netlink(program, target, options);
+    if options.replace {
+        return by_netlink();
+    }
+    let link = || {
+        bpf::link_create(
             program.as_fd(),
             LinkTarget::Interface(target.index),
             AttachType::XDP,
             mode.flag(),
             LinkOptions::None,
-        );
-        match link {
-            Ok(fd) => return Ok(Attachment::Fd(fd)),
-            // What a kernel without XDP links answers. A kernel with them answers so, too, when
-            // it dislikes the program or the interface; netlink then fails as well, and says why.
-            Err(error) if error.errno == Errno::EINVAL => {
-                let attachment = by_netlink(program, target, options)?;
-                features.lacks(Feature::XdpLink);
-                return Ok(attachment);
-            }
-            Err(error) => return Err(explain(target, mode, error.into())),
-        }
-    }
-    by_netlink(program, target, options)
+        )
+    };
+    let explain = |error: aya_sys::Error| explain(target, mode, error.into());
+    attach::by_link(features, Feature::XdpLink, link, explain, by_netlink)
 }
 
 fn by_netlink(

@@ -106,7 +106,7 @@ pub enum ProgramError {
         source: SyscallError,
     },
     /// The kernel keeps no cookies of this event.
-    CookieNotSupported {
+    AttachCookieNotSupported {
         /// The program's name.
         name: String,
         /// The event, in words.
@@ -186,7 +186,7 @@ impl fmt::Display for ProgramError {
                 f,
                 "program `{name}`: could not be attached to {event}: {remedy}"
             ),
-            Self::CookieNotSupported { name, event } => write!(
+            Self::AttachCookieNotSupported { name, event } => write!(
                 f,
                 "program `{name}`: this kernel keeps no cookie for {event}: use 5.15 or newer, or \
                  attach without a cookie"
@@ -210,7 +210,7 @@ impl Error for ProgramError {
             | Self::NotSupportedYet { .. }
             | Self::UnknownInterface { .. }
             | Self::UnexpectedProgramType
-            | Self::CookieNotSupported { .. }
+            | Self::AttachCookieNotSupported { .. }
             | Self::InvalidName { .. } => None,
             Self::LoadError { io_error, .. } => Some(io_error),
             Self::MissingPrivilege { source, .. } | Self::EventRefused { source, .. } => {

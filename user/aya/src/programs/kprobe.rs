@@ -74,7 +74,7 @@ impl KProbe {
     ///
     /// # Errors
     ///
-    /// As there, and [`ProgramError::CookieNotSupported`].
+    /// As there, and [`ProgramError::AttachCookieNotSupported`].
     pub fn attach_with_cookie<T: AsRef<OsStr>>(
         &mut self,
         fn_name: T,

@@ -375,7 +375,7 @@ impl PerfEvent {
     ///
     /// # Errors
     ///
-    /// As there, and [`ProgramError::CookieNotSupported`].
+    /// As there, and [`ProgramError::AttachCookieNotSupported`].
     pub fn attach_with_cookie(
         &mut self,
         config: PerfEventConfig,

@@ -60,7 +60,7 @@ impl TracePoint {
     ///
     /// # Errors
     ///
-    /// As there, and [`ProgramError::CookieNotSupported`].
+    /// As there, and [`ProgramError::AttachCookieNotSupported`].
     pub fn attach_with_cookie(
         &mut self,
         category: &str,

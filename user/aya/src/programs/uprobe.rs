@@ -85,11 +85,9 @@ impl UProbeScope {
     }
 
     fn of_event(self) -> Scope {
-        match self {
-            Self::AllProcesses => everywhere(),
-            Self::CallingProcess => Scope::CallingProcess,
-            Self::OneProcess(pid) => Scope::Process(pid.get()),
-        }
+        // The kernel finds the process by one of its threads, as long as that one lives: not by the one
+        // that attaches, which may end before the others.
+        self.pid().map_or_else(everywhere, Scope::Process)
     }
 }
 
