@@ -78,7 +78,6 @@ pub fn missing(kind: &str) -> Option<String> {
 }
 
 /// One test at a time.
-#[must_use]
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)

@@ -245,7 +245,8 @@ in_both_modes! {
 
     /// One program takes another's place, with a link and without, alone and among others.
     fn a_program_is_replaced(object: "cgroup", since 5, 8) {
-        let ways: [(fn(&[u8]) -> TestResult<Ebpf>, _); 4] = [
+        type Load = fn(&[u8]) -> TestResult<Ebpf>;
+        let ways: [(Load, _); 4] = [
             (|object| Ok(Ebpf::load(object)?), Single),
             (without_links, Single),
             (without_links, AllowOverride),

@@ -125,7 +125,7 @@ in_both_modes! {
     fn what_is_no_cgroup(object: "cgroup", since 5, 8) {
         let mut ebpf = Ebpf::load(object)?;
         let program = loaded(&mut ebpf)?;
-        let stranger = fs::File::open("/proc")?;
+        let stranger = File::open("/proc")?;
         let error = program.attach(stranger, CgroupAttachMode::Single).err().ok_or("attached")?;
         let message = error.to_string();
         assert!(matches!(error, ProgramError::Cgroup(CgroupError::NotACgroup { .. })), "{message}");

@@ -178,7 +178,7 @@ in_both_modes! {
         assert!(slots.set(0, &file, 0).is_err());
 
         let mut by_port = by_port(&mut ebpf)?;
-        by_port.insert(&7, pair.client.as_raw_fd(), 0)?;
+        by_port.insert(7, pair.client.as_raw_fd(), 0)?;
         by_port.insert(8, pair.server.as_raw_fd(), 0)?;
         assert!(matches!(by_port.get(&7, 0), Err(MapError::SyscallError(_))));
         let mut keys = by_port.keys().collect::<Result<Vec<_>, _>>()?;

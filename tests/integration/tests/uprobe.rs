@@ -184,7 +184,7 @@ in_both_modes! {
         let link = program.attach([point("probed", 7), point("named", 8)], "/proc/self/exe", CallingProcess)?;
         call(1);
         assert_eq!(sight.here()?.cookie, 7);
-        named(b"x\0".as_ptr());
+        named(c"x".as_ptr().cast());
         assert_eq!((sight.here()?.cookie, sight.here()?.calls), (8, 2));
 
         let links = program.take_link(link)?.into_fd_links().map_err(|_| "not bpf_links")?;
@@ -196,7 +196,7 @@ in_both_modes! {
         drop(first.pin(PIN)?);
         drop((links, ebpf));
         assert_eq!(seen_by(&sight, || { call(1); })?, 1, "the pin holds the first");
-        assert_eq!(seen_by(&sight, || { named(b"x\0".as_ptr()); })?, 0, "nothing holds the second");
+        assert_eq!(seen_by(&sight, || { named(c"x".as_ptr().cast()); })?, 0, "nothing holds the second");
         PinnedLink::from_pin(PIN)?.unpin()?.detach()?;
         assert_eq!(seen_by(&sight, || { call(1); })?, 0);
         Ok(())
@@ -263,7 +263,7 @@ in_both_modes! {
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         probe!(ebpf, UProbe, "text").attach(["named"], "/proc/self/exe", CallingProcess)?;
-        named(b"hello\0".as_ptr());
+        named(c"hello".as_ptr().cast());
         let seen = sight.here()?;
         assert_eq!((seen.calls, seen.values[0], &seen.text[..6]), (1, 5, &b"hello\0"[..]));
         named(std::ptr::null());
@@ -300,7 +300,7 @@ in_both_modes! {
                 program.load()?;
                 let id = program.attach(["probed", "named"], this_file()?, CallingProcess)?;
                 assert_eq!(seen_by(&sight, || { call(1); })?, 1, "{name} without {lacks:?}");
-                assert_eq!(seen_by(&sight, || { named(b"\0".as_ptr()); })?, 1);
+                assert_eq!(seen_by(&sight, || { named(c"".as_ptr().cast()); })?, 1);
                 let listed = names().matches("aya/probe_").count();
                 let expected = if lacks.contains(&Feature::ProbeDevice) { 2 } else { 0 };
                 assert_eq!(listed, expected, "{}", names());

@@ -117,7 +117,11 @@ impl Attachment {
 
 /// The first error, when all have been tried.
 fn detach_all(results: impl Iterator<Item = Result<(), ProgramError>>) -> Result<(), ProgramError> {
-    results.fold(Ok(()), |first, next| first.and(next))
+    let mut all = Ok(());
+    for result in results {
+        all = all.and(result);
+    }
+    all
 }
 
 /// The one place that detaches what the kernel would leave attached.

@@ -52,7 +52,7 @@ fn integration() -> impl Iterator<Item = &'static str> {
 }
 
 /// Time for all tests on one kernel, emulated.
-const LIMIT: Duration = Duration::from_secs(900);
+const LIMIT: Duration = Duration::from_secs(1800);
 
 pub(crate) fn run(mut args: Args) -> Result<()> {
     let host = args.take_flag("--host");

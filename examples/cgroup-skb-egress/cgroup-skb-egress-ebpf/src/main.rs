@@ -44,7 +44,7 @@ fn decide(ctx: &SkBuffContext) -> Result<i32, i64> {
         ipv4_address: destination,
         action,
     };
-    EVENTS.output(ctx, &event, 0);
+    EVENTS.output(ctx, event, 0);
     Ok(action)
 }
 

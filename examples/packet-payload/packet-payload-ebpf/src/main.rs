@@ -21,7 +21,7 @@ fn packet_payload(ctx: TcContext) -> i32 {
     };
     // The kernel itself appends the packet's bytes: nothing is copied on the stack, and it does not
     // matter how the packet lies in memory.
-    PACKETS.output(&ctx, &head, head.length);
+    PACKETS.output(&ctx, head, head.length);
     TC_ACT_PIPE
 }
 

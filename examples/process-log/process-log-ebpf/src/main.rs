@@ -20,7 +20,7 @@ fn kernel_clone(ctx: FEntryContext) -> i32 {
     // SAFETY: a value that is removed meanwhile is old, not gone: the kernel keeps its memory until
     // the program has ended.
     let before = unsafe { CREATED.get(&pid) }.copied().unwrap_or(0);
-    let _full = CREATED.insert(&pid, &(before + 1), 0);
+    let _full = CREATED.insert(pid, before + 1, 0);
     info!(&ctx, "new process: pid: {}", pid);
     0
 }

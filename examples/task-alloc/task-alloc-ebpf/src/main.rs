@@ -39,7 +39,7 @@ fn task_alloc(ctx: LsmContext) -> i32 {
     // SAFETY: the verifier knows that this is a task, and checks the access.
     let pid = unsafe { (*task).pid };
     // A full map is no reason to refuse the process.
-    let _full = PROCESSES.insert(&pid, &pid, 0);
+    let _full = PROCESSES.insert(pid, pid, 0);
     decided
 }
 

@@ -47,7 +47,7 @@ fn typed(ctx: XdpContext) -> u32 {
 #[xdp]
 fn packet(ctx: XdpContext) -> u32 {
     let header = header(&ctx);
-    TYPED.output(&ctx, &header, header.len);
+    TYPED.output(&ctx, header, header.len);
     xdp_action::XDP_PASS
 }
 

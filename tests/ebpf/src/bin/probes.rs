@@ -69,7 +69,7 @@ fn keep(ctx: &impl EbpfContext, seen: Seen) -> u32 {
         ..seen
     };
     // A full map shows in the test.
-    u32::from(SEEN.insert(&thread, &seen, 0).is_err())
+    u32::from(SEEN.insert(thread, seen, 0).is_err())
 }
 
 /// `vfs_read(file, buffer, count, position)`.

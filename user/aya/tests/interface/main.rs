@@ -7,6 +7,7 @@
     unused_qualifications,
     clippy::needless_borrows_for_generic_args,
     clippy::needless_update,
+    clippy::borrowed_box,
     clippy::type_complexity,
     reason = "all paths and both spellings are the point"
 )]

@@ -50,8 +50,8 @@ fn errors(kprobe: KProbeError, uprobe: UProbeError) -> ProgramError {
     }
     let _: ProgramError = kprobe.into();
     match ProgramError::from(uprobe) {
-        ProgramError::UProbeError(error) => ProgramError::UProbeError(error),
-        ProgramError::KProbeError(error) => ProgramError::KProbeError(error),
+        ProgramError::UProbeError(UProbeError::EmptyPoints { .. })
+        | ProgramError::KProbeError(KProbeError::FileError { .. }) => ProgramError::NotLoaded,
         other => other,
     }
 }
@@ -80,6 +80,7 @@ fn kernel(bpf: &mut Ebpf, info: ProgramInfo) -> Result {
     let _: ProbeKind = KProbe::from_pin("/sys/fs/bpf/connect", ProbeKind::Entry)?.kind();
     // Declared `unsafe`, and called so.
     #[allow(unused_unsafe, reason = "it is safe here")]
+    // SAFETY: nothing is asked of the caller.
     let program = unsafe { KProbe::from_program_info(info, Cow::from("x"), ProbeKind::Return) }?;
     assert!(matches!(program.kind(), ProbeKind::Return));
     for (_, program) in bpf.programs_mut() {
@@ -133,6 +134,7 @@ fn user(bpf: &mut Ebpf, info: ProgramInfo, pid: NonZeroU32) -> Result {
     program.unload()?;
     let _: ProbeKind = UProbe::from_pin("/sys/fs/bpf/lookup", ProbeKind::Entry)?.kind();
     #[allow(unused_unsafe, reason = "it is safe here")]
+    // SAFETY: nothing is asked of the caller.
     let program = unsafe { UProbe::from_program_info(info, "x".into(), ProbeKind::Return) }?;
     let error = UProbeAttachLocation::from_virtual_address(1, 2, 3);
     match error {
