@@ -17,7 +17,11 @@ use std::{
     fs, io,
     io::Write as _,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    process,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -251,12 +255,12 @@ pub fn can_pin(test: &str) -> TestResult<bool> {
     Ok(can)
 }
 
-/// A path to pin `what` of this test at: tests run side by side, in both modes.
+/// A path to pin `what` at that nobody else has: tests run side by side, in both modes.
 #[must_use]
 pub fn pin_path(what: &str) -> PathBuf {
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or_default().replace("::", "-");
-    format!("/sys/fs/bpf/{test}-{what}-{}", std::process::id()).into()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("/sys/fs/bpf/aya-tests-{}-{number}-{what}", process::id()).into()
 }
 
 /// What exists in the kernel and in this process, to be compared before and after.

@@ -15,7 +15,7 @@ use aya::{
     },
 };
 use aya_tests::{
-    TestResult, in_both_modes, needs_probes, probe,
+    TestResult, in_both_modes, needs_probes, pin_path, probe,
     probes::{Sight, Stock, be_victim, kill_victim, load, load_on, logged, names, says},
 };
 
@@ -165,16 +165,16 @@ in_both_modes! {
     /// Programs come back from their pin and from their number, as what they are.
     fn pinned_programs(object: "probes", since 5, 8) {
         needs_probes!("kprobe", "pinned_programs");
-        const PIN: &str = "/sys/fs/bpf/aya-kprobe-program";
+        let pin = pin_path("program");
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, KProbe, "leave");
-        program.pin(PIN)?;
+        program.pin(&pin)?;
         let info = program.info()?;
         assert_eq!(info.name_as_str(), Some("leave"));
         assert_eq!(info.program_type(), ProgramType::KProbe);
         drop(ebpf);
-        let mut pinned = KProbe::from_pin(PIN, ProbeKind::Return)?;
+        let mut pinned = KProbe::from_pin(&pin, ProbeKind::Return)?;
         assert_eq!(pinned.kind(), ProbeKind::Return);
         pinned.attach("vfs_read", 0)?;
         zeros.read();
@@ -182,7 +182,7 @@ in_both_modes! {
         let mut again = KProbe::from_program_info(info, "leave".into(), ProbeKind::Return)?;
         again.attach("vfs_read", 0)?;
         assert_eq!(zeros.seen_by(&sight)?, 2, "it is attached twice now");
-        assert!(matches!(Xdp::from_pin(PIN, aya::programs::XdpAttachType::Interface), Err(ProgramError::UnexpectedProgramType)));
+        assert!(matches!(Xdp::from_pin(&pin, aya::programs::XdpAttachType::Interface), Err(ProgramError::UnexpectedProgramType)));
         pinned.unpin()?;
         drop((pinned, again));
         assert_eq!(zeros.seen_by(&sight)?, 0);
@@ -192,17 +192,17 @@ in_both_modes! {
     /// A link that is pinned holds the program without any process.
     fn pinned_links(object: "probes", since 5, 15) {
         needs_probes!("kprobe", "pinned_links");
-        const PIN: &str = "/sys/fs/bpf/aya-kprobe-link";
+        let pin = pin_path("link");
         let (mut ebpf, mut zeros) = (load(object)?, Zeros::open()?);
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, KProbe, "entry");
         let id = program.attach("vfs_read", 0)?;
         let link = FdLink::try_from(program.take_link(id)?)?;
         assert_eq!(link.info()?.link_type()?, LinkType::PerfEvent);
-        drop(link.pin(PIN)?);
+        drop(link.pin(&pin)?);
         drop(ebpf);
         assert_eq!(zeros.seen_by(&sight)?, 1);
-        let link = PinnedLink::from_pin(PIN)?.unpin()?;
+        let link = PinnedLink::from_pin(&pin)?.unpin()?;
         let link = aya::programs::kprobe::KProbeLink::try_from(link)?;
         link.detach()?;
         assert_eq!(zeros.seen_by(&sight)?, 0);

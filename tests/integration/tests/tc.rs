@@ -21,7 +21,7 @@ use aya::{
 use aya_log::EbpfLogger;
 use aya_netlab::{FAR_ADDRESS, Lab, NEAR, NEAR_ADDRESS, Running, netlink, received, udp_packet};
 use aya_sys::netlink::{FilterInfo, Route};
-use aya_tests::{Recorder, TestResult, frame, in_both_modes, kernel};
+use aya_tests::{Recorder, TestResult, frame, in_both_modes, kernel, pin_path};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, socket};
 
 const BLOCKED: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
@@ -777,11 +777,4 @@ fn attach_again(ebpf: &mut Ebpf, options: NlOptions) -> TestResult<SchedClassifi
     let options = TcAttachOptions::Netlink(options);
     let id = program.attach_with_options(NEAR, TcAttachType::Ingress, options)?;
     Ok(program.take_link(id)?)
-}
-
-/// A path for a pin of this test alone: tests run side by side, both modes of each.
-fn pin_path(what: &str) -> String {
-    let thread = std::thread::current();
-    let name = thread.name().unwrap_or_default().replace("::", "-");
-    format!("/sys/fs/bpf/{name}-{what}-{}", std::process::id())
 }

@@ -19,7 +19,7 @@ use aya::{
     },
 };
 use aya_tests::{
-    TestResult, in_both_modes, needs_probes, probe,
+    TestResult, in_both_modes, needs_probes, pin_path, probe,
     probes::{Sight, Stock, be_victim, kill_victim, load, load_on, logged, names, says},
 };
 
@@ -189,15 +189,15 @@ in_both_modes! {
 
         let links = program.take_link(link)?.into_fd_links().map_err(|_| "not bpf_links")?;
         assert_eq!(links.len(), 2);
-        const PIN: &str = "/sys/fs/bpf/aya-uprobe-link";
+        let pin = pin_path("link");
         let mut links = links.into_iter();
         let first = links.next().ok_or("two links")?;
         assert_eq!(first.info()?.link_type()?, LinkType::PerfEvent);
-        drop(first.pin(PIN)?);
+        drop(first.pin(&pin)?);
         drop((links, ebpf));
         assert_eq!(seen_by(&sight, || { call(1); })?, 1, "the pin holds the first");
         assert_eq!(seen_by(&sight, || { named(c"x".as_ptr().cast()); })?, 0, "nothing holds the second");
-        PinnedLink::from_pin(PIN)?.unpin()?.detach()?;
+        PinnedLink::from_pin(&pin)?.unpin()?.detach()?;
         assert_eq!(seen_by(&sight, || { call(1); })?, 0);
         Ok(())
     }
@@ -319,15 +319,15 @@ in_both_modes! {
     /// Programs come back from their pin and from their number, as what they are.
     fn pinned_programs(object: "probes", since 5, 8) {
         needs_probes!("uprobe", "pinned_programs");
-        const PIN: &str = "/sys/fs/bpf/aya-uprobe-program";
+        let pin = pin_path("program");
         let mut ebpf = load(object)?;
         let sight = Sight::of(&mut ebpf)?;
         let program = probe!(ebpf, UProbe, "result");
-        program.pin(PIN)?;
+        program.pin(&pin)?;
         let info = program.info()?;
         assert_eq!(info.name_as_str(), Some("result"));
         drop(ebpf);
-        let mut pinned = UProbe::from_pin(PIN, ProbeKind::Return)?;
+        let mut pinned = UProbe::from_pin(&pin, ProbeKind::Return)?;
         assert_eq!(pinned.kind(), ProbeKind::Return);
         pinned.attach(["probed"], "/proc/self/exe", CallingProcess)?;
         let mut again = UProbe::from_program_info(info, "result".into(), ProbeKind::Return)?;

@@ -22,15 +22,16 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes a control group at the top of the hierarchy.
+    /// Makes a control group in the one that the calling thread is in: threads of a process can only be in
+    /// control groups that are.
     ///
     /// # Errors
     /// Without `CAP_SYS_ADMIN`, or where no cgroup2 file system is mounted.
     pub fn new() -> Result<Self, Error> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let top = mounted().during("find the cgroup2 file system")?;
-        Self::make(top.join(format!("aya-netlab-{}-{number}", process::id())))
+        let home = home().during("find the thread's cgroup")?;
+        Self::make(home.join(format!("aya-netlab-{}-{number}", process::id())))
     }
 
     /// Makes a control group in this one. It must be dropped before this one.
@@ -100,7 +101,7 @@ impl Drop for Cgroup {
 ///
 /// # Errors
 /// When it is not.
-pub fn mounted() -> io::Result<PathBuf> {
+fn mounted() -> io::Result<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
     let mut mounts = mounts.lines().map(|line| line.split(' '));
     let found = mounts.find_map(|mut words| {

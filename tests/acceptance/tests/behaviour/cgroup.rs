@@ -1,14 +1,14 @@
 //! Programs of control groups.
 
 use std::{
-    fs, io,
+    io,
     net::{Ipv4Addr, UdpSocket},
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::Duration,
 };
 
-use aya_netlab::{FAR_ADDRESS, Lab, NEAR_ADDRESS, received};
+use aya_netlab::{Cgroup, FAR_ADDRESS, Lab, NEAR_ADDRESS, received};
 
 use crate::{Result, each_variant, while_running};
 
@@ -16,55 +16,16 @@ const PORT: u16 = 4000;
 const BLOCKED: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// A control group of its own, gone when this is.
-struct Group {
-    path: PathBuf,
-    home: PathBuf,
-}
-
-impl Group {
-    fn new() -> Result<Self> {
-        let root = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"]
-            .into_iter()
-            .map(Path::new)
-            .find(|path| path.join("cgroup.procs").is_file())
-            .ok_or("no cgroup2 is mounted")?;
-        let groups = fs::read_to_string("/proc/self/cgroup")?;
-        let here = groups.lines().find_map(|line| line.strip_prefix("0::/"));
-        let path = root.join(format!("aya-acceptance-{}", std::process::id()));
-        fs::create_dir(&path)?;
-        Ok(Self {
-            path,
-            home: root.join(here.ok_or("this process is in no control group")?),
-        })
-    }
-
-    /// Makes a socket that belongs to the group, as sockets do from their making on.
-    fn socket(&self) -> io::Result<UdpSocket> {
-        let move_to = |group: &Path| fs::write(group.join("cgroup.procs"), "0");
-        move_to(&self.path)?;
-        let socket = UdpSocket::bind((NEAR_ADDRESS, 0));
-        move_to(&self.home)?;
-        socket
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        fs::remove_dir(&self.path).expect("nothing is left in the control group");
-    }
-}
-
 /// What a group sends to one address is refused, and every decision printed.
 pub(crate) fn cgroup_skb_egress(binary: &Path) -> Result {
     let lab = Lab::new(&[BLOCKED])?;
-    let group = Group::new()?;
+    let group = Cgroup::new()?;
     let receiver = lab.in_far(|| UdpSocket::bind(("0.0.0.0", PORT)))??;
     receiver.set_read_timeout(Some(PATIENCE))?;
     let mut command = Command::new(binary);
-    command.arg("--cgroup-path").arg(&group.path);
+    command.arg("--cgroup-path").arg(group.path());
     let log = while_running(command, |_| {
-        let member = group.socket()?;
+        let member = group.run(|| UdpSocket::bind((NEAR_ADDRESS, 0)))??;
         member.send_to(b"member", (FAR_ADDRESS, PORT))?;
         let refused = member.send_to(b"refused", (BLOCKED, PORT));
         let refused = refused.map_err(|error| error.kind());
