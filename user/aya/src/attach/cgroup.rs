@@ -199,14 +199,11 @@ impl Held {
     }
 
     /// Whether what is attached is ours. The kernel compares by itself where several can be, which may
-    /// no longer be so: a cgroup's mode is that of whoever comes first when nobody is there.
+    /// no longer be so: a cgroup's mode is that of whoever comes first when nobody is there. Before 4.15
+    /// it cannot be asked.
     fn is_ours(&self) -> Result<bool, aya_sys::Error> {
-        match self.attached() {
-            Ok(attached) => Ok(attached.contains(&bpf::prog_info(self.program.as_fd())?.id)),
-            // A kernel that cannot be asked (before 4.15).
-            Err(error) if error.errno == Errno::EINVAL => Ok(true),
-            Err(error) => Err(error),
-        }
+        let cgroup = LinkTarget::Fd(self.cgroup.as_fd());
+        attach::is_attached(cgroup, self.attach_type, &self.program)
     }
 }
 

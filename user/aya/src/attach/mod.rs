@@ -1,13 +1,18 @@
 //! Attaching: one mechanism per file.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use aya_sys::{Errno, netlink};
+use aya_sys::{
+    Errno,
+    bpf::{self, LinkTarget},
+    netlink,
+};
+use aya_uapi::AttachType;
 
 use crate::{
     features::{Feature, Features},
     links::Attachment,
-    programs::ProgramError,
+    programs::{ProgramError, ProgramFd},
 };
 
 pub(crate) mod cgroup;
@@ -51,5 +56,19 @@ fn by_link(
             Ok(attachment)
         }
         Err(error) => Err(explain(error)),
+    }
+}
+
+/// Whether the program is among those that `BPF_PROG_ATTACH` has put on a hook; yes where the kernel cannot
+/// be asked.
+fn is_attached(
+    target: LinkTarget<'_>,
+    attach_type: AttachType,
+    program: &ProgramFd,
+) -> aya_sys::Result<bool> {
+    match bpf::prog_query(target, attach_type, 0) {
+        Ok(hook) => Ok(hook.prog_ids.contains(&bpf::prog_info(program.as_fd())?.id)),
+        Err(error) if error.errno == Errno::EINVAL => Ok(true),
+        Err(error) => Err(error),
     }
 }

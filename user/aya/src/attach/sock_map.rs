@@ -117,6 +117,11 @@ impl Hook for Held {
 
     fn replace(&mut self, program: &ProgramFd) -> Result<(), ProgramError> {
         let ours = program.try_clone()?;
+        let map = LinkTarget::Fd(self.map.as_fd());
+        // The kernel would put it in another's place.
+        if !attach::is_attached(map, self.attach_type, &self.program)? {
+            return Err(ProgramError::NotAttached);
+        }
         self.put(program)?;
         self.program = ours;
         Ok(())

@@ -1,8 +1,9 @@
 //! Streams: data that arrives at the sockets of a socket map.
 //!
-//! A [`SkSkb`] program is one of three [kinds](SkSkbKind), as its section says (`sk_skb` alone is a verdict). A verdict lets data
-//! pass to its socket (`SK_PASS`), drops it (`SK_DROP`), or hands it to another socket of a map. A
-//! stream parser says where a message ends, so that its stream verdict sees whole messages.
+//! A [`SkSkb`] program is one of three [kinds](SkSkbKind), as its section says (`sk_skb` alone is a
+//! verdict). A verdict lets data pass to its socket (`SK_PASS`), drops it (`SK_DROP`), or hands it to
+//! another socket of a map. A stream parser says where a message ends, so that its stream verdict sees
+//! whole messages.
 //!
 //! Since kernel 4.14; bpf_link since 6.10, on older kernels attached by `BPF_PROG_ATTACH`.
 //!
