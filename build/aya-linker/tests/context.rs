@@ -35,3 +35,26 @@ fn constants_go_to_the_context_by_registers() {
     assert!(count(0x62) >= 1, "{opcodes:x?}");
     assert_eq!([0x7a, 0x6a, 0x72].map(count), [0; 3], "{opcodes:x?}");
 }
+
+/// A function that is given a struct with the context.
+#[test]
+fn also_behind_a_pointer() {
+    const BEHIND: &str = "
+#[repr(C)] struct Context { word: u32 }
+struct Given { context: *mut Context, other: u32 }
+#[unsafe(no_mangle)] #[unsafe(link_section = \"tc\")]
+extern \"C\" fn program(context: *mut Context) -> u32 { set(&Given { context, other: 1 }) }
+#[inline(never)]
+fn set(given: &Given) -> u32 {
+    let given = core::hint::black_box(given);
+    unsafe { (&raw mut (*given.context).word).write_volatile(7) };
+    given.other
+}";
+    let Some(code) = link_code("behind", BEHIND, &Options::default(), ".text") else {
+        return;
+    };
+    let stores: Vec<u8> = code.chunks(8).map(|each| each[0]).collect();
+    // BPF_STX | BPF_MEM | BPF_W
+    assert!(stores.contains(&0x63), "{stores:x?}");
+    assert!(!stores.contains(&0x62), "{stores:x?}");
+}

@@ -16,7 +16,7 @@ pub(super) fn run(session: &Session) {
             if let &[value, address] = store.operands().as_slice()
                 && value.ty().kind() == TypeKind::Integer
                 && value.int().is_some()
-                && is_passed(address)
+                && may_be_context(address)
             {
                 let builder = session.before(store);
                 let full = builder.int_cast(value, session.int_type(64), false);
@@ -27,13 +27,14 @@ pub(super) fn run(session: &Session) {
     }
 }
 
-/// Whether the pointer is one that the function was given: the context, for all that is known.
-fn is_passed(mut address: Value) -> bool {
+/// Whether the pointer may be into the context, for all that is known: it, or a struct with it, was given to
+/// the function.
+fn may_be_context(mut address: Value) -> bool {
     while address.opcode() == Opcode::GetElementPtr {
         match address.operands().first() {
             Some(base) => address = *base,
             None => return false,
         }
     }
-    address.kind() == Kind::Argument
+    address.kind() == Kind::Argument || matches!(address.opcode(), Opcode::Load | Opcode::Phi)
 }

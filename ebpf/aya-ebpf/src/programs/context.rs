@@ -53,14 +53,6 @@ macro_rules! context {
 }
 pub(crate) use context;
 
-/// The value, of which the compiler does not know that it is a constant: before Linux 6.4 the verifier
-/// refuses a store into a context whose value is part of the instruction.
-#[inline(always)]
-pub(crate) fn in_register<T: Copy>(value: T) -> T {
-    // SAFETY: a value of its own.
-    unsafe { (&raw const value).read_volatile() }
-}
-
 /// One reader or writer.
 macro_rules! member {
     (get $(#[$doc:meta])* $access:ident: $ty:ty = $field:ident.$member:ident) => {
@@ -83,7 +75,6 @@ macro_rules! member {
         $(#[$doc])*
         #[inline(always)]
         pub fn $access(&self, value: $ty) {
-            let value = $crate::programs::context::in_register(value);
             // SAFETY: the kernel's context lives as long as the program runs.
             unsafe { (&raw mut (*self.$field).$member).write_volatile(value) }
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     bindings::{bpf_sock, bpf_sock_addr},
-    programs::context::{context, in_register, socket_options},
+    programs::context::{context, socket_options},
 };
 
 context! {
@@ -69,10 +69,10 @@ impl SockAddrContext {
         // words, which are written one by one.
         unsafe {
             let words = (&raw mut (*self.sock_addr).user_ip6).cast::<u32>();
-            words.write_volatile(in_register(address[0]));
-            words.add(1).write_volatile(in_register(address[1]));
-            words.add(2).write_volatile(in_register(address[2]));
-            words.add(3).write_volatile(in_register(address[3]));
+            words.write_volatile(address[0]);
+            words.add(1).write_volatile(address[1]);
+            words.add(2).write_volatile(address[2]);
+            words.add(3).write_volatile(address[3]);
         }
     }
 }

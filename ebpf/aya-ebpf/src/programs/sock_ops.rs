@@ -3,7 +3,7 @@
 use crate::{
     bindings::{bpf_sock, bpf_sock_ops},
     helpers::generated as raw,
-    programs::context::{context, in_register, socket_options},
+    programs::context::{context, socket_options},
 };
 
 context! {
@@ -105,7 +105,6 @@ impl SockOpsContext {
     /// Answers an event that asks for a number, such as `BPF_SOCK_OPS_TIMEOUT_INIT`.
     #[inline(always)]
     pub fn set_reply(&self, reply: u32) {
-        let reply = in_register(reply);
         // SAFETY: as above; the answer has the place of the first argument.
         unsafe {
             (&raw mut (*self.ops).args)
