@@ -6,7 +6,8 @@
 //! An attribute leaves the function it stands on callable, and adds the function that the kernel
 //! calls: exported under the program's name, in the section that the table names, taking the raw
 //! context and handing it on as the typed one. A context or return type that does not belong to the
-//! kind of program does not compile.
+//! kind of program does not compile. Where the kernel acts on nothing that programs return (probes and
+//! tracepoints), they may return nothing.
 //!
 //! | argument | for | what |
 //! | --- | --- | --- |
@@ -14,10 +15,12 @@
 //! | `category = "…"`, `name = "…"` | `tracepoint` | the event; without a category, `name` is the program's |
 //! | `frags` | `xdp` | accepts packets in several fragments (Linux 5.18) |
 //! | `map = "cpumap"`, `map = "devmap"` | `xdp` | runs from an entry of such a map (Linux 5.9, 5.8) |
+//! | `function = "…"`, `offset = "…"` | `kprobe`, `kretprobe` | the kernel function, and how many bytes behind its begin |
+//! | `path = "…"`, `function = "…"`, `offset = "…"` | `uprobe`, `uretprobe` | the file, and a place in it likewise |
 //! | `function = "…"` | `fentry`, `fexit`, `btf_tracepoint` | the kernel function, or tracepoint |
 //! | `tracepoint = "…"` | `raw_tracepoint` | the tracepoint, without its category |
 //! | `hook = "…"` | `lsm`, `lsm_cgroup` | the hook, as `lsm_hook_defs.h` calls it |
-//! | `sleepable` | `fentry`, `fexit`, `lsm` | may sleep (Linux 5.10) |
+//! | `sleepable` | `fentry`, `fexit`, `lsm`; `uprobe`, `uretprobe`; `tracepoint` | may sleep (Linux 5.10; 6.0; 7.2) |
 //! | a hook: `egress`, `setsockopt`, `connect4`, … | programs on cgroups and socket maps | where it runs: the last part of its section's name |
 //!
 //! | file | stage |
