@@ -108,7 +108,11 @@ fn check(test: &str, packages: &[Package]) -> (bool, String) {
         .args(["check", "--bins", "--offline", "--keep-going"])
         .args(["--quiet", "--message-format", "short"])
         .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", folder.join("target"))
+        // All tests share what their programs depend on.
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile-target"),
+        )
         .env(
             "RUSTFLAGS",
             "--cfg aya_ebpf --cfg bpf_target_arch=\"x86_64\"",
