@@ -45,12 +45,19 @@ fn arrives(mut socket: &TcpStream, expected: &str) -> TestResult {
         Duration::from_secs(10)
     };
     socket.set_read_timeout(Some(patience))?;
-    let mut buffer = [0; 64];
-    let length = match socket.read(&mut buffer) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-        length => length?,
-    };
-    let arrived = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
+    let mut arrived = String::new();
+    loop {
+        let mut buffer = [0; 64];
+        let length = match socket.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            length => length?,
+        };
+        arrived.push_str(str::from_utf8(buffer.get(..length).unwrap_or_default())?);
+        // What was sent in parts may be echoed in parts.
+        if length == 0 || arrived.len() >= expected.len() {
+            break;
+        }
+    }
     assert_eq!(arrived, expected);
     Ok(())
 }
