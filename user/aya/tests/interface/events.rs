@@ -71,6 +71,7 @@ fn tracepoint(ebpf: &mut Ebpf) -> Result {
 
 fn errors(error: ProgramError) -> String {
     match error {
+        ProgramError::AttachCookieNotSupported { .. } => String::new(),
         ProgramError::TracePointError(TracePointError::FileError { filename, io_error }) => {
             format!("{}: {io_error}", filename.display())
         }
