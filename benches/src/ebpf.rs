@@ -15,6 +15,18 @@ const EXAMPLES: &[(&str, &str, f64, f64)] = &[
     ("xdp-drop", "xdp_drop", 65.0, 9216.0),
 ];
 
+/// The other examples, with their programs: figures to watch. Most of what they are is what they log.
+const OTHERS: &[(&str, &str)] = &[
+    ("cgroup-skb-egress", "cgroup_skb_egress"),
+    ("kprobetcp", "kprobetcp"),
+    ("lsm-nice", "task_setnice"),
+    ("packet-payload", "packet_payload"),
+    ("process-log", "kernel_clone"),
+    ("runc-watch", "runc_watch"),
+    ("task-alloc", "task_alloc"),
+    ("tc-egress", "tc_egress"),
+];
+
 /// Programs that exist in both languages, by the names of object and function.
 const PAIRS: &[(&str, &str)] = &[
     ("drop-by-hash", "drop_by_hash"),
@@ -58,6 +70,11 @@ pub(crate) fn run(objects: &Objects) -> Result<()> {
             "bytes",
             jit_bar,
         );
+    }
+    for &(example, program) in OTHERS {
+        let object = fs::read(objects.path(example, false))?;
+        let used = slots(&object, program)?;
+        println!("{example}: {used} slots, {} bytes", object.len());
     }
     for &(object, program) in PAIRS {
         let of = |peer| slots(&fs::read(objects.path(object, peer))?, program);

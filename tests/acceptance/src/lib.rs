@@ -2,7 +2,7 @@
 //! workspace of their own that depends on this project's crates by path. The sources are read where they
 //! are and never copied.
 //!
-//! [`PROGRAMS`](programs::PROGRAMS) says what there is, [`workspace`] builds it, each program in each
+//! [`PROGRAMS`] says what there is, [`workspace`] builds it, each program in each
 //! [`Variant`], into one folder; [`template`] does the same with a project of each of the template's
 //! types. `tests/documents.rs` holds the compiler to it, `tests/behaviour` runs the binaries: on this
 //! machine those that it built itself, in a guest those it finds in `AYA_ACCEPTANCE_PROGRAMS`, where

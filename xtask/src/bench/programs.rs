@@ -14,7 +14,19 @@ use crate::{
 };
 
 /// The examples whose programs are measured.
-const EXAMPLES: [&str; 3] = ["xdp-hello", "xdp-log", "xdp-drop"];
+const EXAMPLES: [&str; 11] = [
+    "xdp-hello",
+    "xdp-log",
+    "xdp-drop",
+    "cgroup-skb-egress",
+    "kprobetcp",
+    "lsm-nice",
+    "packet-payload",
+    "process-log",
+    "runc-watch",
+    "task-alloc",
+    "tc-egress",
+];
 /// The programs of `benches/ebpf`, which do what the C programs of the same names do.
 const PAIRS: [&str; 2] = ["drop_by_hash", "probe_argument"];
 /// The C programs beside the examples.
