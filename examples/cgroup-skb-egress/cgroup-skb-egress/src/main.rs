@@ -82,14 +82,12 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints one event: an address and an action, four bytes each.
+/// Prints one event. Records are rounded up: what follows it is nothing.
 fn print(record: &[u8]) {
-    let Some((address, rest)) = record.split_first_chunk() else {
+    let Some(event) = record.get(..size_of::<PacketLog>()) else {
         return;
     };
-    let Some(action) = rest.first_chunk() else {
-        return;
-    };
-    let address = Ipv4Addr::from(u32::from_ne_bytes(*address));
-    info!("LOG: DST {address}, ACTION {}", i32::from_ne_bytes(*action));
+    let event: PacketLog = bytemuck::pod_read_unaligned(event);
+    let address = Ipv4Addr::from(event.ipv4_address);
+    info!("LOG: DST {address}, ACTION {}", event.action);
 }

@@ -79,8 +79,7 @@ fn print(record: &[u8]) {
     let Some((head, rest)) = record.split_at_checked(size_of::<Head>()) else {
         return;
     };
-    let (length, _) = head.split_at(size_of::<u32>());
-    let length = length.try_into().map_or(0, u32::from_ne_bytes);
+    let Head { length, .. } = bytemuck::pod_read_unaligned(head);
     let packet = usize::try_from(length).ok().and_then(|end| rest.get(..end));
     if let Some(packet) = packet {
         info!("size={length} packet={packet:02x?}");

@@ -36,8 +36,12 @@ async fn main() -> anyhow::Result<()> {
             let mut records = vec![BytesMut::with_capacity(size_of::<RuncEvent>()); 10];
             loop {
                 let read = buffer.read_events(&mut records).await?.read;
-                for pid in records.iter().take(read).filter_map(|it| it.first_chunk()) {
-                    info!("exec of runc: pid {}.", u32::from_ne_bytes(*pid));
+                for record in records.iter().take(read) {
+                    // Records are rounded up: what follows the event is nothing.
+                    if let Some(event) = record.get(..size_of::<RuncEvent>()) {
+                        let event: RuncEvent = bytemuck::pod_read_unaligned(event);
+                        info!("exec of runc: pid {}.", event.pid);
+                    }
                 }
             }
             #[expect(unreachable_code, reason = "names the type of the error")]

@@ -7,18 +7,35 @@ use std::{mem, ptr, slice};
 
 /// A type that is nothing but its bytes, so that it can be a map's key or value.
 ///
-/// The same layout has to hold on the eBPF side, hence `#[repr(C)]` for structs.
+/// Every [`bytemuck::Pod`] is one. Its derive refuses types that are not, and needs no `unsafe`; as it
+/// needs neither the standard library nor this crate, one definition serves the eBPF side, too. That
+/// side has to lay the type out in the same way, hence `#[repr(C)]`:
 ///
 /// ```
-/// #[derive(Clone, Copy)]
+/// #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 /// #[repr(C)]
 /// struct Flow {
 ///     source: u32,
 ///     destination: u32,
+///     port: u16,
+///     // What the compiler would leave unused. Without it there is an error.
+///     reserved: [u8; 2],
 /// }
 ///
+/// fn is_pod<T: aya::Pod>() {}
+/// is_pod::<Flow>();
+/// is_pod::<[Flow; 4]>();
+/// ```
+///
+/// A type of which the author knows it, though the derive does not, can say so itself:
+///
+/// ```
+/// #[derive(Clone, Copy)]
+/// #[repr(C)]
+/// struct Pair<T>(T, T);
+///
 /// // SAFETY: two integers of the same size, no padding.
-/// unsafe impl aya::Pod for Flow {}
+/// unsafe impl aya::Pod for Pair<u32> {}
 /// ```
 ///
 /// # Safety
@@ -28,19 +45,17 @@ use std::{mem, ptr, slice};
 /// * have a defined layout (`#[repr(C)]`, `#[repr(transparent)]` or a primitive),
 /// * have no padding: name the gaps as fields (`_pad: [u8; 3]`),
 /// * are valid for every pattern of bits: no `bool`, `char`, enum, reference or `NonZero`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot go into a map: it is not known to be nothing but its bytes",
+    label = "not an `aya::Pod`",
+    note = "put `#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]` and `#[repr(C)]` before \
+            the type: they prove that it has no padding and no invalid values"
+)]
 pub unsafe trait Pod: Copy + 'static {}
 
-macro_rules! pod {
-    ($($type:ty),* $(,)?) => {
-        // SAFETY: primitive numbers have no padding, and every bit pattern is a value.
-        $(unsafe impl Pod for $type {})*
-    };
-}
-
-pod! { u8, i8, u16, i16, u32, i32, u64, i64, u128, i128, usize, isize, f32, f64 }
-
-// SAFETY: an array lays its elements side by side, without padding of its own.
-unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
+// SAFETY: `bytemuck` asks for the same.
+#[diagnostic::do_not_recommend]
+unsafe impl<T: bytemuck::Pod> Pod for T {}
 
 /// The bytes of `value`.
 pub(crate) fn bytes_of<T: Pod>(value: &T) -> &[u8] {
