@@ -40,7 +40,7 @@ pub struct EbpfLogger<T> {
     source: Source,
     decoder: Decoder,
     logger: T,
-    counter: Option<GlobalVariable>,
+    counter: Option<GlobalVariable<u64>>,
     /// What was reported of the counter and of malformed records.
     reported_lost: u64,
     malformed: u64,
@@ -88,7 +88,7 @@ impl<T: Log> EbpfLogger<T> {
         }
         let section = bpf.section(SECTION).ok_or(Error::DescriptorsNotFound)?;
         let decoder = Decoder::new(section)?;
-        let counter = bpf.global(LOST_GLOBAL);
+        let counter = bpf.global(LOST_GLOBAL).ok();
         let map = bpf.take_map(LOGS_MAP).ok_or(Error::MapNotFound)?;
         Ok(Self {
             source: Source::open(map)?,

@@ -31,11 +31,11 @@ fn run(ebpf: &mut Ebpf, name: &str, repeat: u32) -> TestResult<u32> {
 }
 
 fn get<T: Pod>(ebpf: &Ebpf, name: &str) -> TestResult<T> {
-    Ok(ebpf.global(name).ok_or("no variable")?.read()?)
+    Ok(ebpf.global(name)?.read()?)
 }
 
 fn set<T: Pod>(ebpf: &Ebpf, name: &str, value: T) -> TestResult {
-    Ok(ebpf.global(name).ok_or("no variable")?.write(&value)?)
+    Ok(ebpf.global(name)?.write(&value)?)
 }
 
 in_both_modes! {
@@ -95,7 +95,7 @@ in_both_modes! {
     fn neighbours_keep_their_values(object: "channels", since 5, 8) {
         const RUNS: u32 = 200_000;
         let mut ebpf = load(EbpfLoader::new().override_global("LIMIT", &u32::MAX, true), object, "variables")?;
-        let last = ebpf.global("LAST").ok_or("no variable")?;
+        let last = ebpf.global::<[u32; 3]>("LAST")?;
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let writer = scope.spawn(|| {
@@ -115,6 +115,46 @@ in_both_modes! {
         })
     }
 
+    /// Of a number that a program is just changing nobody sees a part.
+    fn numbers_are_read_in_one_piece(object: "channels", since 5, 8) {
+        const RUNS: u32 = 200_000;
+        let mut ebpf = load(EbpfLoader::new().override_global("LIMIT", &u32::MAX, true), object, "variables")?;
+        let runs = ebpf.global::<u64>("RUNS")?;
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut last = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let now = runs.read()?;
+                    assert!(now >= last && now.is_multiple_of(3), "{now} after {last}");
+                    last = now;
+                }
+                Ok::<_, MapError>(last)
+            });
+            let ran = run(&mut ebpf, "variables", RUNS);
+            done.store(true, Ordering::Relaxed);
+            ran?;
+            assert!(reader.join().map_err(|_| "the reader panicked")?? > 0);
+            assert_eq!(runs.read()?, 3 * u64::from(RUNS));
+            Ok(())
+        })
+    }
+
+    /// Variables are there as long as somebody has them, whatever becomes of the maps of their sections.
+    fn variables_outlive_their_maps(object: "channels", since 5, 8) {
+        let mut ebpf = load(&mut EbpfLoader::new(), object, "variables")?;
+        let names: Vec<_> = ebpf.maps().map(|(name, _)| name.to_owned()).collect();
+        for name in names.iter().filter(|name| name.starts_with('.')) {
+            drop(ebpf.take_map(name));
+        }
+        let (runs, step) = (ebpf.global::<u64>("RUNS")?, ebpf.global::<u32>("STEP")?);
+        step.write(&5)?;
+        run(&mut ebpf, "variables", 1)?;
+        drop(ebpf);
+        assert_eq!((runs.read()?, step.read()?), (5, 5));
+        Ok(())
+    }
+
     /// Mistakes say what is wrong and what there is.
     fn mistakes_are_explained(object: "channels", since 5, 8) {
         let error = EbpfLoader::new().override_global("PIDD", &1_i32, true).load(object).err();
@@ -131,20 +171,21 @@ in_both_modes! {
         }
 
         let ebpf = Ebpf::load(object)?;
-        let step = ebpf.global("STEP").ok_or("no variable")?;
-        let sizes = |error| matches!(error, MapError::InvalidValueSize { size: 8, expected: 4, .. });
-        assert!(step.read::<u64>().is_err_and(sizes) && step.write(&1_u64).is_err_and(sizes));
-        let pid = ebpf.global("PID").ok_or("no variable")?;
-        let error = pid.write(&1_i32).err().ok_or("a constant was written")?;
+        let error = ebpf.global::<u64>("STEP").err().ok_or("found")?;
+        assert!(matches!(error, MapError::InvalidValueSize { size: 8, expected: 4, .. }), "{error}");
+        let error = ebpf.global::<i32>("PIDD").err().ok_or("found")?;
+        assert!(matches!(error, MapError::GlobalNotFound { .. }), "{error}");
+        assert!(error.to_string().ends_with("did you mean `PID`?"), "{error}");
+        let error = ebpf.global::<i32>("PID")?.write(&1).err().ok_or("a constant was written")?;
         assert!(matches!(&error, MapError::GlobalNotWritable { name, .. } if name == "PID"), "{error}");
         assert!(error.to_string().contains("override_global"), "{error}");
 
         // Before 5.5.
         let features = Features::without(&[Feature::MappedArrays]);
         let ebpf = EbpfLoader::new().features(features).load(object)?;
-        let step = ebpf.global("STEP").ok_or("no variable")?;
-        assert_eq!(step.read::<u32>()?, 3);
-        let error = step.write(&1_u32).err().ok_or("written")?;
+        let step = ebpf.global::<u32>("STEP")?;
+        assert_eq!((step.read()?, get::<i32>(&ebpf, "PID")?), (3, 0));
+        let error = step.write(&1).err().ok_or("written")?;
         assert!(matches!(error, MapError::GlobalNotWritable { .. }), "{error}");
         Ok(())
     }

@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use aya_obj::spec::GlobalSpec;
+use aya_obj::similar::similar;
 
 use crate::{
-    error::EbpfError, global::GlobalVariable, loader::EbpfLoader, maps::Map, programs::Program,
+    error::EbpfError,
+    global::{GlobalVariable, Place},
+    loader::EbpfLoader,
+    maps::{Map, MapError, Pod},
+    programs::Program,
 };
 
 /// The maps and programs of an object.
@@ -31,9 +35,7 @@ pub struct Ebpf {
     pub(crate) programs: BTreeMap<String, Program>,
     /// What the object holds for user space: sections that are not loaded into the kernel.
     pub(crate) sections: BTreeMap<String, Vec<u8>>,
-    pub(crate) globals: BTreeMap<String, GlobalSpec>,
-    /// In the object's order, by which `globals` name their maps.
-    pub(crate) map_names: Vec<String>,
+    pub(crate) globals: BTreeMap<String, Place>,
 }
 
 impl Ebpf {
@@ -124,12 +126,25 @@ impl Ebpf {
         self.sections.get(name).map(Vec::as_slice)
     }
 
-    /// The global variable `name`, which the programs and this process share; `None` when the object
-    /// has no such variable, or the map of its section was taken.
-    pub fn global(&self, name: &str) -> Option<GlobalVariable> {
-        let global = self.globals.get(name)?;
-        let map = self.map_names.get(usize::try_from(global.map.0).ok()?)?;
-        let map = self.maps.get(map)?.data();
-        GlobalVariable::new(name, global, map)
+    /// The global variable `name`, which the programs and this process share. `T` is its type, as
+    /// plain data: a `GlobalMut<u32>` is a `u32`.
+    ///
+    /// ```no_run
+    /// # let ebpf = aya::Ebpf::load_file("firewall.o")?;
+    /// let pid = ebpf.global::<u32>("PID")?.read()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::GlobalNotFound`] when the object has no such variable,
+    /// [`MapError::InvalidValueSize`] when `T` has another size.
+    pub fn global<T: Pod>(&self, name: &str) -> Result<GlobalVariable<T>, MapError> {
+        let place = self.globals.get(name);
+        let place = place.ok_or_else(|| MapError::GlobalNotFound {
+            name: name.to_owned(),
+            similar: similar(name, self.globals.keys().map(String::as_str)),
+        })?;
+        GlobalVariable::new(name, place)
     }
 }

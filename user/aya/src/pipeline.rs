@@ -24,7 +24,7 @@ use std::{
 use aya_obj::{
     Config, Global, LinkedObject, LinkedProgram, ObjectSpec, add_shim_type,
     btf::{Btf, BtfFeatures, TypeId},
-    spec::{InitialValue, MapId, MapSpec, PinningType},
+    spec::{GlobalSpec, InitialValue, MapId, MapSpec, PinningType},
 };
 use aya_sys::{Errno, bpf};
 use aya_uapi::{
@@ -37,8 +37,9 @@ use crate::{
     ebpf::Ebpf,
     error::EbpfError,
     features::{Feature, Features},
+    global::{Place, Section},
     loader::EbpfLoader,
-    maps::{Map, MapData, MapError, create_error},
+    maps::{Map, MapData, MapError, MapFd, create_error},
     privilege,
     programs::{
         Program,
@@ -206,12 +207,27 @@ impl Created {
         Ok(())
     }
 
+    /// Where the object's variables are.
+    fn globals(&self, fds: &[Arc<MapFd>]) -> BTreeMap<String, Place> {
+        let maps = self.maps.iter().zip(fds);
+        let sections: Vec<_> = maps
+            .map(|(map, fd)| Arc::new(Section::new(Arc::clone(fd), map.data().shape())))
+            .collect();
+        let place = |(name, spec): (&String, &GlobalSpec)| {
+            let section = sections.get(usize::try_from(spec.map.0).ok()?)?;
+            Some((name.clone(), Place::new(Arc::clone(section), *spec)))
+        };
+        self.object.globals.iter().filter_map(place).collect()
+    }
+
     fn finish(mut self, loader: &EbpfLoader<'_>) -> Result<Ebpf, EbpfError> {
         // Programs that are loaded later need the maps even when their handles are gone.
         let fds = self.maps.iter().map(|map| map.data().fd().try_clone());
         let fds = fds
+            .map(|fd| fd.map(Arc::new))
             .collect::<Result<Vec<_>, _>>()
             .map_err(MapError::IoError)?;
+        let globals = self.globals(&fds);
         let license = self.object.license.take();
         let license = license.unwrap_or_else(|| DEFAULT_LICENSE.to_owned());
         let shared = Arc::new(Shared {
@@ -246,17 +262,14 @@ impl Created {
             }
         }
         let mut maps = BTreeMap::new();
-        let mut map_names = Vec::with_capacity(self.maps.len());
         for (spec, map) in self.object.maps.into_iter().zip(self.maps) {
-            map_names.push(spec.name.clone());
             maps.insert(spec.name, Map::from_map_data(map.into_data())?);
         }
         Ok(Ebpf {
             maps,
             programs,
             sections: self.object.kept,
-            globals: self.object.globals,
-            map_names,
+            globals,
         })
     }
 }

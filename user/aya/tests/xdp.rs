@@ -107,16 +107,16 @@ fn a_program_runs_with_its_globals_maps_and_functions() {
     assert_eq!(info.map_ids().expect("there").expect("known").len(), 4);
     assert!(info.loaded_at().is_some() && info.memory_locked().expect("open") > 0);
 
-    let count = ebpf.global("COUNT").expect("in .bss").read::<u64>();
+    let count = ebpf.global::<u64>("COUNT").expect("in .bss").read();
     assert_eq!(count.expect("the map is there"), 15, "five times STEP");
     assert_eq!(
-        ebpf.global("VERDICT")
+        ebpf.global::<u32>("VERDICT")
             .expect("in .rodata")
-            .read::<u32>()
+            .read()
             .ok(),
         Some(1)
     );
-    assert!(ebpf.global("NO_SUCH").is_none());
+    assert!(ebpf.global::<u32>("NO_SUCH").is_err());
     let seen: HashMap<_, u32, u64> =
         HashMap::try_from(ebpf.map("SEEN").expect("there")).expect("a hash map");
     assert_eq!(seen.iter().count(), 1);

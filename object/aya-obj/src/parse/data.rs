@@ -78,9 +78,9 @@ impl Parser<'_> {
                 key_size: 4,
                 value_size: u32::try_from(section.size).unwrap_or(u32::MAX),
                 max_entries: 1,
-                // User space writes to one variable, beside programs that write to others.
+                // User space reads one variable, or writes to it beside programs that write to others.
                 flags: if read_only {
-                    BPF_F_RDONLY_PROG
+                    BPF_F_MMAPABLE | BPF_F_RDONLY_PROG
                 } else {
                     BPF_F_MMAPABLE
                 },

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, io, path::PathBuf};
 
+use aya_obj::similar::did_you_mean;
 use aya_sys::Errno;
 
 use super::MapShape;
@@ -104,6 +105,13 @@ pub enum MapError {
         name: String,
         /// The map's type, a `BPF_MAP_TYPE_*` number.
         map_type: u32,
+    },
+    /// The object has no such global variable.
+    GlobalNotFound {
+        /// The name as given.
+        name: String,
+        /// The names of variables that may be meant.
+        similar: Vec<String>,
     },
     /// A global variable cannot be written to.
     GlobalNotWritable {
@@ -228,6 +236,12 @@ impl fmt::Display for MapError {
                 "map `{name}` is of type {}, which is not supported yet: use it from eBPF \
                  programs only, with `EbpfLoader::allow_unsupported_maps`",
                 super::TypeName(*map_type)
+            ),
+            Self::GlobalNotFound { name, similar } => write!(
+                f,
+                "global `{name}`: the object has no variable of that name: check the spelling, and that a \
+                 program uses it{}",
+                did_you_mean(similar)
             ),
             Self::GlobalNotWritable { name, reason } => write!(f, "global `{name}`: {reason}"),
             Self::UnsupportedMapFlags { flags, reason } => {

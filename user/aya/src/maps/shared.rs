@@ -95,6 +95,31 @@ impl Shared {
         Some(())
     }
 
+    /// Copies what is at `offset` into `bytes`, while others may write there: numbers of 1, 2, 4 or 8 bytes
+    /// at a multiple of their size in one piece, all else byte by byte. `None` when not all is inside.
+    pub(crate) fn load(&self, offset: usize, bytes: &mut [u8]) -> Option<()> {
+        macro_rules! in_one_piece {
+            ($($cell:ident),*) => {$(
+                if bytes.len() == size_of::<$cell>()
+                    && let Some(cell) = self.cell::<$cell>(offset)
+                {
+                    bytes.copy_from_slice(&cell.load(Ordering::Relaxed).to_ne_bytes());
+                    return Some(());
+                }
+            )*};
+        }
+        in_one_piece!(AtomicU8, AtomicU16, AtomicU32, AtomicU64);
+        if !self.holds(offset, bytes.len()) {
+            return None;
+        }
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = self
+                .cell::<AtomicU8>(offset + index)?
+                .load(Ordering::Relaxed);
+        }
+        Some(())
+    }
+
     fn holds(&self, offset: usize, len: usize) -> bool {
         offset
             .checked_add(len)
@@ -127,5 +152,15 @@ mod tests {
         assert_eq!(bytes(page, 0), Some(&[][..]));
         assert_eq!(bytes(page, 1), None);
         assert_eq!(bytes(1, usize::MAX), None);
+        let load = |offset, len| {
+            let mut bytes = vec![0; len];
+            shared.load(offset, &mut bytes).map(|()| bytes)
+        };
+        assert_eq!(load(0, 4).as_deref(), Some(&b"\x7fELF"[..]));
+        assert_eq!(load(1, 3).as_deref(), Some(&b"ELF"[..]));
+        assert_eq!(load(1, 2).as_deref(), Some(&b"EL"[..]));
+        assert!(load(page - 8, 8).is_some() && load(page, 0).is_some());
+        assert!(load(page - 7, 8).is_none() && load(page, 1).is_none());
+        assert!(load(usize::MAX, 8).is_none());
     }
 }

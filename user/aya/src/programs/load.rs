@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     /// The object's types, for the names of source files.
     pub(crate) types: Option<Btf>,
     /// The object's maps, in its order.
-    pub(crate) maps: Vec<MapFd>,
+    pub(crate) maps: Vec<Arc<MapFd>>,
     pub(crate) log_level: VerifierLogLevel,
     /// What the programs log, if they do.
     pub(crate) log_texts: Option<LogTexts>,
