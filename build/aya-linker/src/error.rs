@@ -209,10 +209,12 @@ pub enum DiagnosticKind {
     Backend,
     /// A static that holds addresses, read in another way than by index.
     Addresses,
+    /// What a map is to hold from the start and cannot.
+    InitialValue,
 }
 
 impl DiagnosticKind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::TooManyArguments,
         Self::FloatingPoint,
         Self::IndirectCall,
@@ -224,6 +226,7 @@ impl DiagnosticKind {
         Self::Stack,
         Self::Backend,
         Self::Addresses,
+        Self::InitialValue,
     ];
 
     /// What happened and what to do about it.
@@ -268,6 +271,10 @@ impl DiagnosticKind {
             Self::Addresses => (
                 "a static that holds addresses, which the kernel does not fill in",
                 "read it by an index alone, or let it hold the values: `[[u8; 8]; 2]` instead of `[&str; 2]`",
+            ),
+            Self::InitialValue => (
+                "an initial value of the map that is neither a map nor a program of this object",
+                "name a static with `#[map]`, or a function with a program's attribute by the program's name",
             ),
             Self::Backend => (
                 "LLVM cannot translate this to eBPF",

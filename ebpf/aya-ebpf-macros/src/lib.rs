@@ -44,7 +44,7 @@ mod target;
 
 /// Turns a static into a map of the object.
 ///
-/// The type must be one of `aya_ebpf::maps`. `#[map(name = "…")]` gives the map another name than
+/// The type must be one of `aya_ebpf::maps` or `aya_ebpf::btf_maps`. `#[map(name = "…")]` gives the map another name than
 /// the static's. Both `static` and `static mut` are accepted.
 ///
 /// ```text
@@ -56,6 +56,17 @@ pub fn map(args: TokenStream, item: TokenStream) -> TokenStream {
     map::expand(args.into(), item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
+}
+
+/// The same as [`#[map]`](macro@map): both take the types of `aya_ebpf::maps` and `aya_ebpf::btf_maps`.
+///
+/// ```text
+/// #[btf_map]
+/// static BLOCKLIST: HashMap<u32, u32, 1024> = HashMap::new();
+/// ```
+#[proc_macro_attribute]
+pub fn btf_map(args: TokenStream, item: TokenStream) -> TokenStream {
+    map(args, item)
 }
 
 macro_rules! attributes {

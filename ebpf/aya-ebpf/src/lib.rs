@@ -30,6 +30,7 @@
 //! | [`macros`] | attributes for programs and maps |
 //! | [`programs`] | the contexts that programs are given |
 //! | [`maps`] | memory shared with user space and between runs |
+//! | [`btf_maps`] | the same, with their sizes in their types |
 //! | [`helpers`] | functions that the kernel offers |
 //! | [`bindings`] | the kernel's constants and structures |
 //! | [`cty`] | C's types |
@@ -48,6 +49,7 @@ pub use aya_ebpf_macros as macros;
 
 mod args;
 pub mod bindings;
+pub mod btf_maps;
 pub mod cty;
 mod global;
 pub mod helpers;

@@ -136,11 +136,11 @@ api! {
     LLVMVoidTypeInContext(Ptr) -> Ptr;
     LLVMPointerTypeInContext(Ptr, c_uint) -> Ptr;
     LLVMFunctionType(Ptr, *mut Ptr, c_uint, c_int) -> Ptr;
-    LLVMArrayType2(Ptr, u64) -> Ptr;
     LLVMConstInt(Ptr, u64, c_int) -> Ptr;
     LLVMConstNull(Ptr) -> Ptr;
     LLVMConstStringInContext2(Ptr, Bytes, usize, c_int) -> Ptr;
     LLVMConstIntToPtr(Ptr, Ptr) -> Ptr;
+    LLVMConstArray2(Ptr, *mut Ptr, u64) -> Ptr;
 
     LLVMGetEnumAttributeKindForName(Bytes, usize) -> c_uint;
     LLVMCreateEnumAttribute(Ptr, c_uint, u64) -> Ptr;
@@ -198,6 +198,9 @@ api! {
     LLVMDIBuilderCreatePointerType(Ptr, Ptr, u64, u32, c_uint, Bytes, usize) -> Ptr;
     LLVMDIBuilderGetOrCreateSubrange(Ptr, i64, i64) -> Ptr;
     LLVMDIBuilderCreateArrayType(Ptr, u64, u32, Ptr, *mut Ptr, c_uint) -> Ptr;
+    LLVMDIBuilderCreateSubroutineType(Ptr, Ptr, *mut Ptr, c_uint, c_uint) -> Ptr;
+    LLVMDIBuilderCreateEnumerator(Ptr, Bytes, usize, i64, c_int) -> Ptr;
+    LLVMDIBuilderCreateEnumerationType(Ptr, Ptr, Bytes, usize, Ptr, c_uint, u64, u32, *mut Ptr, c_uint, Ptr) -> Ptr;
     LLVMDIBuilderCreateMemberType(Ptr, Ptr, Bytes, usize, Ptr, c_uint, u64, u32, u64, c_uint, Ptr) -> Ptr;
     LLVMDIBuilderCreateStructType(Ptr, Ptr, Bytes, usize, Ptr, c_uint, u64, u32, c_uint, Ptr, *mut Ptr, c_uint, c_uint, Ptr, Bytes, usize) -> Ptr;
     LLVMDIBuilderCreateExpression(Ptr, *mut u64, usize) -> Ptr;

@@ -219,15 +219,16 @@ impl<'s> DebugBuilder<'s> {
         })
     }
 
-    /// An array, whose element has 32 bits.
+    /// An array.
     pub(crate) fn array(&self, element: Meta, count: u32) -> Meta {
+        let bits = element.size() * 8;
         // SAFETY: a live builder and a live type.
         Meta(unsafe {
             let mut range = (api().LLVMDIBuilderGetOrCreateSubrange)(self.builder, 0, count.into());
             (api().LLVMDIBuilderCreateArrayType)(
                 self.builder,
-                u64::from(count) * 32,
-                32,
+                u64::from(count) * bits,
+                bits as u32,
                 element.0,
                 &mut range,
                 1,
@@ -235,15 +236,60 @@ impl<'s> DebugBuilder<'s> {
         })
     }
 
-    /// A struct without a name whose members are pointers.
-    pub(crate) fn pointers(&self, members: &[(&str, Meta)]) -> Meta {
+    /// A function without arguments that returns the type.
+    pub(crate) fn function(&self, returns: Meta) -> Meta {
+        // SAFETY: a live builder and a live type; LLVM copies the list of one.
+        Meta(unsafe {
+            let mut types = [returns.0];
+            (api().LLVMDIBuilderCreateSubroutineType)(
+                self.builder,
+                ptr::null_mut(),
+                types.as_mut_ptr(),
+                1,
+                0,
+            )
+        })
+    }
+
+    /// An enumeration of 64 bits without a name, whose one value is `name`.
+    pub(crate) fn enumeration(&self, name: &str, value: u64) -> Meta {
         let file = ptr::null_mut();
+        // SAFETY: a live builder, start and length of a live string; LLVM copies the list of one.
+        Meta(unsafe {
+            let mut values = [(api().LLVMDIBuilderCreateEnumerator)(
+                self.builder,
+                name.as_ptr(),
+                name.len(),
+                value.cast_signed(),
+                1,
+            )];
+            (api().LLVMDIBuilderCreateEnumerationType)(
+                self.builder,
+                file,
+                ptr::null(),
+                0,
+                file,
+                0,
+                64,
+                0,
+                values.as_mut_ptr(),
+                1,
+                ptr::null_mut(),
+            )
+        })
+    }
+
+    /// A struct without a name whose members follow each other without holes.
+    pub(crate) fn structure(&self, members: &[(&str, Meta)]) -> Meta {
+        let file = ptr::null_mut();
+        let mut total = 0;
         // SAFETY: a live builder, live types, start and length of live strings.
         unsafe {
             let mut nodes: Vec<Ptr> = members
                 .iter()
-                .zip(0u64..)
-                .map(|((name, ty), index)| {
+                .map(|(name, ty)| {
+                    let (offset, bits) = (total, ty.size() * 8);
+                    total += bits;
                     (api().LLVMDIBuilderCreateMemberType)(
                         self.builder,
                         file,
@@ -251,9 +297,9 @@ impl<'s> DebugBuilder<'s> {
                         name.len(),
                         file,
                         0,
-                        64,
+                        bits,
                         0,
-                        index * 64,
+                        offset,
                         0,
                         ty.0,
                     )
@@ -266,7 +312,7 @@ impl<'s> DebugBuilder<'s> {
                 0,
                 file,
                 0,
-                members.len() as u64 * 64,
+                total,
                 0,
                 0,
                 ptr::null_mut(),

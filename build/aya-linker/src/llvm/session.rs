@@ -335,11 +335,6 @@ impl Session {
         Type(unsafe { (api().LLVMPointerTypeInContext)(self.context, 0) })
     }
 
-    pub(crate) fn array_type(&self, element: Type, count: u64) -> Type {
-        // SAFETY: a live sized type.
-        Type(unsafe { (api().LLVMArrayType2)(element.0, count) })
-    }
-
     pub(crate) fn function_type(&self, returns: Type, parameters: &[Type]) -> Type {
         let mut raw: Vec<Ptr> = parameters.iter().map(|each| each.0).collect();
         // SAFETY: live types of one context; LLVM copies the list.
@@ -410,6 +405,15 @@ impl Session {
         // SAFETY: the context lives; start and length of a live slice, which LLVM copies; 1 adds no zero.
         Value(unsafe {
             (api().LLVMConstStringInContext2)(self.context, bytes.as_ptr(), bytes.len(), 1)
+        })
+    }
+
+    /// A constant array of addresses.
+    pub(crate) fn address_list(&self, addresses: &[Value]) -> Value {
+        let mut raw: Vec<Ptr> = addresses.iter().map(|each| each.0).collect();
+        // SAFETY: constants of the pointer type; LLVM copies the list.
+        Value(unsafe {
+            (api().LLVMConstArray2)(self.pointer_type().0, raw.as_mut_ptr(), raw.len() as u64)
         })
     }
 

@@ -94,7 +94,7 @@ pub(crate) fn lower(
         retarget::run(session, triple).map_err(stage("retargeting"))?;
     }
     memory::forget_definitions(session);
-    maps::run(session).map_err(stage("converting maps"))?;
+    maps::run(session)?;
     atomics::run(session);
     internalise::run(session, options);
     panics::mark(session);

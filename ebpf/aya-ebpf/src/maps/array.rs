@@ -2,7 +2,7 @@
 
 use core::borrow::Borrow;
 
-use crate::maps::{def::map_type, ops};
+use crate::maps::{SafeInnerLookup, def::map_type, ops};
 
 /// Defines arrays, one row each.
 macro_rules! arrays {
@@ -13,6 +13,9 @@ macro_rules! arrays {
             /// An array of `max_entries` values; `flags` are `BPF_F_MMAPABLE` and the like.
             with_max_entries(max_entries, flags) = (max_entries, flags)
         }
+
+        // SAFETY: all entries exist from the start, as zeros.
+        unsafe impl<T> SafeInnerLookup for $name<T> {}
 
         impl<T> $name<T> {
             /// The value at `index`, `None` past the end.

@@ -13,6 +13,14 @@ map_type! {
 }
 
 impl<T> BloomFilter<T> {
+    /// Every value sets this many bits, 1 to 15: more make wrong answers rarer and operations slower.
+    /// The kernel takes 5 where nothing is said.
+    pub const fn hash_functions(mut self, count: u32) -> Self {
+        assert!(count <= 15, "a Bloom filter has at most 15 hash functions");
+        self.definition().set_extra(count as u64);
+        self
+    }
+
     /// Whether `value` may have been inserted.
     ///
     /// # Errors

@@ -112,10 +112,10 @@ impl PerfEventByteArray {
 }
 
 /// The index that means the running CPU's.
-const CURRENT_CPU: u32 = BPF_F_CURRENT_CPU as u32;
+pub(crate) const CURRENT_CPU: u32 = BPF_F_CURRENT_CPU as u32;
 
 #[inline(always)]
-fn output<C: EbpfContext, T: ?Sized>(
+pub(crate) fn output<C: EbpfContext, T: ?Sized>(
     map: *mut c_void,
     ctx: &C,
     index: u32,

@@ -19,6 +19,15 @@ map_type! {
 }
 
 impl StackTrace {
+    /// Stores `frames` calls of each stack, not 127; at most as many as the sysctl
+    /// `kernel.perf_event_max_stack` says.
+    pub const fn depth(mut self, frames: u32) -> Self {
+        assert!(frames > 0 && frames <= 127, "a stack has 1 to 127 frames");
+        self.definition()
+            .set_value_size(frames * size_of::<u64>() as u32);
+        self
+    }
+
     /// Stores the running stack and returns its number. `flags` as for `bpf_get_stackid`:
     /// `BPF_F_USER_STACK`, `BPF_F_REUSE_STACKID`, `BPF_F_FAST_STACK_CMP`, frames to skip.
     ///

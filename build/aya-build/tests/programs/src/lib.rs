@@ -28,8 +28,9 @@ pub struct aya_map_def<K, V> {
     pub value_size: u32,
     pub max_entries: u32,
     pub map_flags: u32,
-    pub id: u32,
+    pub numa_node: u32,
     pub pinning: u32,
+    pub map_extra: u64,
     pub key: [*const K; 0],
     pub value: [*const V; 0],
 }
@@ -48,8 +49,9 @@ impl<K, V> Map<K, V> {
             value_size: size_of::<V>() as u32,
             max_entries,
             map_flags: 0,
-            id: 0,
+            numa_node: 0,
             pinning: 0,
+            map_extra: 0,
             key: [],
             value: [],
         }))
