@@ -37,7 +37,8 @@ pub(crate) fn section(def: &ProgramDef, args: &mut Args) -> Result<Option<&'stat
 
 /// Whether the sections of a kind differ by the hook, and an argument chooses among them.
 fn by_hook(def: &ProgramDef) -> bool {
-    matches!(def.attach, Via::Cgroup | Via::SockMap) && def.sections.len() > 1
+    let hooks = matches!(def.attach, Via::Cgroup | Via::SockMap | Via::Reuseport);
+    hooks && def.sections.len() > 1
 }
 
 fn last_part(prefix: &str) -> Option<&str> {

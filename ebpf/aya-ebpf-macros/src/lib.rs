@@ -21,6 +21,7 @@
 //! | `tracepoint = "…"` | `raw_tracepoint` | the tracepoint, without its category |
 //! | `hook = "…"` | `lsm`, `lsm_cgroup` | the hook, as `lsm_hook_defs.h` calls it |
 //! | `sleepable` | `fentry`, `fexit`, `lsm`; `uprobe`, `uretprobe`; `tracepoint` | may sleep (Linux 5.10; 6.0; 7.2) |
+//! | `migrate` | `sk_reuseport` | also says who takes over a closed listener's connections (Linux 5.14) |
 //! | a hook: `egress`, `setsockopt`, `connect4`, … | programs on cgroups and socket maps | where it runs: the last part of its section's name |
 //!
 //! | file | stage |

@@ -27,7 +27,7 @@ mod def;
 mod typed;
 
 use crate::maps;
-pub use crate::maps::{Map as MapDef, SafeInnerLookup};
+pub use crate::maps::{CgroupStorage, Map as MapDef, PerCpuCgroupStorage, SafeInnerLookup};
 pub use def::Template;
 use def::btf_maps;
 
@@ -74,6 +74,8 @@ btf_maps! {
     SockMap[MAX_ENTRIES, FLAGS = 0]: maps::SockMap = with_max_entries(MAX_ENTRIES, FLAGS);
     /// Sockets by key.
     SockHash<K>[MAX_ENTRIES, FLAGS = 0]: maps::SockHash<K> = with_max_entries(MAX_ENTRIES, FLAGS);
+    /// Sockets that share ports, by slot.
+    ReusePortSockArray[MAX_ENTRIES, FLAGS = 0]: maps::ReusePortSockArray = with_max_entries(MAX_ENTRIES, FLAGS);
     /// Maps by index, each like `V`.
     ArrayOfMaps<V: Template>[MAX_ENTRIES, FLAGS = 0]: maps::ArrayOfMaps<V> =
         with_max_entries(MAX_ENTRIES, FLAGS; V::TEMPLATE);
@@ -100,6 +102,7 @@ modules! {
     array: Array;
     bloom_filter: BloomFilter;
     cgroup_array: CgroupArray;
+    cgroup_storage: CgroupStorage, PerCpuCgroupStorage;
     cpu_map: CpuMap;
     dev_map: DevMap;
     dev_map_hash: DevMapHash;
@@ -110,6 +113,7 @@ modules! {
     perf_event_byte_array: PerfEventByteArray;
     program_array: ProgramArray;
     queue: Queue;
+    reuseport_sock_array: ReusePortSockArray;
     ring_buf: RingBuf;
     sock_hash: SockHash;
     sock_map: SockMap;

@@ -158,6 +158,7 @@ macro_rules! map_type {
 
         impl $(<$($param $(: $bound)?),+>)? $name $(<$($param),+>)? {
             $(#[$new_doc])*
+            #[allow(clippy::new_without_default, reason = "a definition initialises a static")]
             pub const fn $new($($arg: u32,)* $($given: $given_type)?) -> Self {
                 Self {
                     def: core::cell::UnsafeCell::new($crate::maps::def::aya_map_def::new(

@@ -12,6 +12,7 @@ mod ops;
 pub mod array;
 pub mod bloom_filter;
 pub mod cgroup_array;
+pub mod cgroup_storage;
 pub mod hash_map;
 pub mod lpm_trie;
 pub mod of_maps;
@@ -26,6 +27,11 @@ pub mod xdp;
 /// The module's former place.
 pub mod per_cpu_array {
     pub use super::array::PerCpuArray;
+}
+
+/// Where existing programs find it.
+pub mod reuseport_sock_array {
+    pub use super::sock::ReusePortSockArray;
 }
 
 /// Where existing programs find it.
@@ -46,6 +52,7 @@ pub mod stack {
 pub use array::{Array, PerCpuArray};
 pub use bloom_filter::BloomFilter;
 pub use cgroup_array::CgroupArray;
+pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
 #[doc(hidden)]
 pub use def::is_map;
 pub use def::{Map, SafeInnerLookup, aya_map_def};
@@ -57,6 +64,6 @@ pub use perf::{PerfEventArray, PerfEventByteArray};
 pub use program_array::ProgramArray;
 pub use queue::{Queue, Stack};
 pub use ring_buf::RingBuf;
-pub use sock::{SockHash, SockMap};
+pub use sock::{ReusePortSockArray, SockHash, SockMap};
 pub use stack_trace::StackTrace;
 pub use xdp::{CpuMap, DevMap, DevMapHash, XskMap};

@@ -1,4 +1,4 @@
-//! Maps of sockets, whose data programs see and hand from one to another.
+//! Maps of sockets: whose data programs see and hand from one to another, or that share a port.
 
 use crate::{
     EbpfContext as _,
@@ -6,7 +6,7 @@ use crate::{
     cty::c_long,
     helpers::generated as raw,
     maps::{check, def::map_type},
-    programs::{SkBuffContext, SkMsgContext},
+    programs::{SkBuffContext, SkMsgContext, SkReuseportContext},
 };
 
 map_type! {
@@ -110,4 +110,46 @@ impl<K> SockHash<K> {
         // SAFETY: the map's keys are `K`.
         unsafe { raw::bpf_sk_redirect_hash(ctx.as_ptr().cast(), self.as_ptr(), key, flags) }
     }
+}
+
+map_type! {
+    /// Sockets that share ports, by slot. A socket that is closed leaves its slot. Since Linux 4.19.
+    ReusePortSockArray: u32 => u32, REUSEPORT_SOCKARRAY,
+    /// Room for `max_entries` sockets, which user space puts in; `flags` are creation flags.
+    with_max_entries(max_entries, flags) = (max_entries, flags)
+}
+
+/// Generates how a program that chooses among sockets with one port chooses from a map.
+macro_rules! selects {
+    ($($(#[$doc:meta])* $map:ident $(<$param:ident>)?: $key:ty;)*) => {$(
+        impl $(<$param>)? $map $(<$param>)? {
+            /// Gives the flow to the socket at `key`, once the program returns `SK_PASS`
+            /// (`bpf_sk_select_reuseport`).
+            $(#[$doc])*
+            ///
+            /// # Errors
+            ///
+            /// `-ENOENT` when there is no socket, `-EBADFD` when it is none of those that share the
+            /// packet's port, `-EPROTOTYPE` when it is of another kind (UDP, TCP; IPv4, IPv6).
+            #[inline(always)]
+            pub fn select_reuseport(&self, ctx: &SkReuseportContext, key: $key) -> Result<(), c_long> {
+                let mut key = key;
+                // SAFETY: the kernel's context, and the map's keys are of this type.
+                match unsafe {
+                    raw::bpf_sk_select_reuseport(ctx.md, self.as_ptr(), (&raw mut key).cast(), 0)
+                } {
+                    0 => Ok(()),
+                    error => Err(error),
+                }
+            }
+        }
+    )*};
+}
+
+selects! {
+    ReusePortSockArray: u32;
+    /// Since Linux 5.7.
+    SockMap: u32;
+    /// Since Linux 5.7.
+    SockHash<K>: K;
 }

@@ -58,6 +58,22 @@ fn done(ret: c_long) -> Result<(), c_long> {
     if ret == 0 { Ok(()) } else { Err(ret) }
 }
 
+/// What all contexts with a packet offer: a value out of it.
+#[inline(always)]
+pub(crate) fn load<T>(ctx: *const c_void, offset: usize) -> Result<T, c_long> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the helper writes `size_of::<T>()` bytes or fails.
+    unsafe {
+        done(generated::bpf_skb_load_bytes(
+            ctx,
+            offset as u32,
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+        ))
+        .map(|()| value.assume_init())
+    }
+}
+
 #[expect(clippy::len_without_is_empty, reason = "a packet always has bytes")]
 impl SkBuff {
     /// A socket buffer from a program's argument.
@@ -175,17 +191,7 @@ impl SkBuff {
     /// A negative error number when the packet ends before `offset + size_of::<T>()`.
     #[inline(always)]
     pub fn load<T>(&self, offset: usize) -> Result<T, c_long> {
-        let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the helper writes `size_of::<T>()` bytes or fails.
-        unsafe {
-            done(generated::bpf_skb_load_bytes(
-                self.as_ptr().cast(),
-                offset as u32,
-                value.as_mut_ptr().cast(),
-                size_of::<T>() as u32,
-            ))
-            .map(|()| value.assume_init())
-        }
+        load(self.as_ptr(), offset)
     }
 
     /// Copies the packet's bytes from `offset` on: as many as there are, and as `dst` has room for.

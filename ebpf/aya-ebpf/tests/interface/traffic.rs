@@ -1,4 +1,4 @@
-//! Socket buffers: traffic control and socket filters.
+//! Socket buffers: traffic control, socket filters, and sockets that share a port.
 
 use core::{ffi::c_void, ptr::NonNull};
 
@@ -6,14 +6,14 @@ use aya_ebpf::{
     EbpfContext,
     bindings::{
         __sk_buff, BPF_F_INGRESS, BPF_F_PSEUDO_HDR, BPF_F_RECOMPUTE_CSUM, TC_ACT_OK, TC_ACT_PIPE,
-        TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC,
+        TC_ACT_REDIRECT, TC_ACT_SHOT, TC_ACT_UNSPEC, sk_action, sk_reuseport_md,
     },
     cty::c_long,
     helpers,
-    macros::{classifier, map, socket_filter},
-    maps::{self, CgroupArray},
+    macros::{classifier, map, sk_reuseport, socket_filter},
+    maps::{self, CgroupArray, ReusePortSockArray},
     programs::{
-        SkBuffContext, TcContext,
+        SkBuffContext, SkReuseportContext, SockContext, TcContext,
         sk_buff::{self, SkBuff},
         tc,
     },
@@ -96,4 +96,32 @@ fn constructors(skb: NonNull<__sk_buff>) {
         tc::TcContext::new(skb),
         sk_buff::SkBuffContext::new(skb),
     );
+}
+
+#[map]
+static LISTENERS: ReusePortSockArray = ReusePortSockArray::with_max_entries(4, 0);
+#[map]
+static SHARED_LISTENERS: maps::reuseport_sock_array::ReusePortSockArray =
+    ReusePortSockArray::pinned(4, 0);
+
+#[sk_reuseport]
+fn select(ctx: SkReuseportContext) -> u32 {
+    let _: (usize, usize, usize) = (ctx.data(), ctx.data_end(), ctx.len());
+    let _: (u32, u32, u32) = (ctx.eth_protocol(), ctx.ip_protocol(), ctx.bind_inany());
+    let _: *mut sk_reuseport_md = ctx.md;
+    let selected: Result<(), c_long> = LISTENERS.select_reuseport(&ctx, 0);
+    match selected {
+        Err(_) if ctx.is_empty() => sk_action::SK_DROP,
+        _ => sk_action::SK_PASS,
+    }
+}
+
+#[sk_reuseport(migrate)]
+fn migrate(ctx: SkReuseportContext) -> u32 {
+    let _: SockContext = ctx.sk();
+    let migrating: Option<SockContext> = ctx.migrating_sk();
+    match SHARED_LISTENERS.select_reuseport(&ctx, migrating.is_some().into()) {
+        Ok(()) => sk_action::SK_PASS,
+        Err(_) => sk_action::SK_DROP,
+    }
 }

@@ -50,8 +50,8 @@ fn loads_attaches_and_logs(loader: &Path) -> Result {
         return Err(lines.join("\n").into());
     }
     let silent = SILENT.iter().any(|name| loader.ends_with(name));
-    let filtered = lines.iter().find_map(|line| {
-        let (_, address) = line.split_once("Filtering what comes to ")?;
+    let own_socket = lines.iter().find_map(|line| {
+        let (_, address) = line.split_once(" what comes to ")?;
         address.parse::<SocketAddr>().ok()
     });
     // What the program logs is under its crate's name.
@@ -59,8 +59,10 @@ fn loads_attaches_and_logs(loader: &Path) -> Result {
     let deadline = Instant::now() + EVENT_WITHIN;
     loop {
         cause_events(&lab, loader)?;
-        if let Some(address) = filtered {
+        if let Some(address) = own_socket {
             UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.send_to(b"hello", address)?;
+            // Where it is a socket for datagrams, nobody listens.
+            let _refused = TcpStream::connect(address);
         }
         let line = running.line(Instant::now() + QUIET)?;
         if silent || line.is_some_and(|line| line.contains(&program)) {

@@ -445,10 +445,11 @@ macro_rules! for_each_program {
                 }
             }
             SkReuseport: SK_REUSEPORT {
-                /// Selects the socket for a new flow among those that share the port.
+                /// Selects the socket for a new flow among those that share the port; with `migrate` also
+                /// the one that takes over the connections of a listener that is closed.
                 /// Safe: `SK_DROP`, the packet is dropped.
                 sk_reuseport {
-                    since: (4, 19), context: SkReuseportContext, attach: Reuseport, safe: 0, supported: false,
+                    since: (4, 19), context: SkReuseportContext, attach: Reuseport, safe: 0, supported: true,
                     sections: [
                         { "sk_reuseport" Label, attach_type: SK_REUSEPORT_SELECT }
                         { "sk_reuseport/migrate" None, attach_type: SK_REUSEPORT_SELECT_OR_MIGRATE, since: (5, 14) }

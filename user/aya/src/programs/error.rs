@@ -10,9 +10,9 @@ use crate::{
     maps::MapError,
     pin::PinError,
     programs::{
-        TracingError, cgroup::CgroupError, kprobe::KProbeError, sock_map::SockMapError,
-        socket_filter::SocketFilterError, tc::TcError, trace_point::TracePointError,
-        uprobe::UProbeError, xdp::XdpError,
+        TracingError, cgroup::CgroupError, kprobe::KProbeError, sk_reuseport::SkReuseportError,
+        sock_map::SockMapError, socket_filter::SocketFilterError, tc::TcError,
+        trace_point::TracePointError, uprobe::UProbeError, xdp::XdpError,
     },
     sys::{NetlinkError, SyscallError},
     verifier::VerifierLog,
@@ -84,6 +84,8 @@ pub enum ProgramError {
     TcError(TcError),
     /// Attaching to a socket.
     SocketFilterError(SocketFilterError),
+    /// Attaching to sockets that share a port.
+    SkReuseportError(SkReuseportError),
     /// Attaching to a cgroup.
     Cgroup(CgroupError),
     /// Attaching to a socket map.
@@ -171,7 +173,7 @@ impl fmt::Display for ProgramError {
             Self::Tracing(error) => error.fmt(f),
             Self::TracePointError(error) => error.fmt(f),
             Self::TcError(error) => error.fmt(f),
-            Self::SocketFilterError(error) => error.fmt(f),
+            Self::SocketFilterError(error) | Self::SkReuseportError(error) => error.fmt(f),
             Self::Cgroup(error) => error.fmt(f),
             Self::SockMap(error) => error.fmt(f),
             Self::UProbeError(error) => error.fmt(f),
@@ -226,7 +228,7 @@ impl Error for ProgramError {
             Self::Tracing(error) => error.source(),
             Self::TracePointError(error) => error.source(),
             Self::TcError(error) => error.source(),
-            Self::SocketFilterError(error) => error.source(),
+            Self::SocketFilterError(error) | Self::SkReuseportError(error) => error.source(),
             Self::Cgroup(error) => error.source(),
             Self::SockMap(error) => error.source(),
             Self::UProbeError(error) => error.source(),

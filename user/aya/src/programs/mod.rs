@@ -46,6 +46,7 @@ mod probe;
 mod program_type;
 pub mod raw_trace_point;
 pub mod sk_msg;
+pub mod sk_reuseport;
 pub mod sk_skb;
 mod sock_map;
 pub mod sock_ops;
@@ -73,6 +74,7 @@ pub use self::{
     probe::ProbeKind,
     program_type::{LsmAttachType, ProgramType},
     raw_trace_point::{RawTracePointRunOptions, RawTracePointTestRunResult},
+    sk_reuseport::{SkReuseportAttachType, SkReuseportError},
     sk_skb::SkSkbKind,
     sock_map::SockMapError,
     socket_filter::SocketFilterError,

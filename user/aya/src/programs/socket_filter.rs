@@ -24,42 +24,48 @@
 //! There is no link: the socket holds the program, whatever becomes of the handle, until it is detached
 //! or the socket is closed, which the end of the process does, however it ends.
 
-use std::{error::Error, fmt, io, os::fd::AsFd};
-
-use aya_sys::socket::SocketHook;
-
-use crate::{attach::socket, programs::ProgramError};
+use std::{error::Error, fmt, io};
 
 pub use super::{ReusePortSocketFilter, SocketFilter};
 
-/// The handles that differ in nothing but the socket's option.
+/// The handles that differ in nothing but the socket's option and the error's name.
 macro_rules! on_sockets {
-    ($($handle:ident: $hook:ident, $where:literal;)*) => {$(
+    ($($handle:ident: $hook:ident, $error:ident, $where:literal;)*) => {$(
         impl $handle {
             #[doc = concat!("Attaches the program to ", $where, ", in the place of the one that is there.")]
             ///
             /// # Errors
             ///
-            /// When the program is not loaded, and those of [`SocketFilterError`].
-            pub fn attach<T: AsFd>(&self, socket: T) -> Result<(), ProgramError> {
-                socket::attach(self.fd()?, socket.as_fd(), SocketHook::$hook)
+            #[doc = concat!("When the program is not loaded, and those of [`", stringify!($error), "`].")]
+            pub fn attach<T: std::os::fd::AsFd>(
+                &self,
+                socket: T,
+            ) -> Result<(), $crate::programs::ProgramError> {
+                let hook = aya_sys::socket::SocketHook::$hook;
+                $crate::attach::socket::attach(self.fd()?, socket.as_fd(), hook)
+                    .map_err($crate::programs::ProgramError::$error)
             }
 
             #[doc = concat!("Takes the program, whichever it is, off ", $where, ".")]
             ///
             /// # Errors
             ///
-            /// Those of [`SocketFilterError`].
-            pub fn detach<T: AsFd>(socket: T) -> Result<(), ProgramError> {
-                socket::detach(socket.as_fd(), SocketHook::$hook)
+            #[doc = concat!("Those of [`", stringify!($error), "`].")]
+            pub fn detach<T: std::os::fd::AsFd>(
+                socket: T,
+            ) -> Result<(), $crate::programs::ProgramError> {
+                let hook = aya_sys::socket::SocketHook::$hook;
+                $crate::attach::socket::detach(socket.as_fd(), hook)
+                    .map_err($crate::programs::ProgramError::$error)
             }
         }
     )*};
 }
+pub(crate) use on_sockets;
 
 on_sockets! {
-    SocketFilter: Filter, "a socket";
-    ReusePortSocketFilter: Reuseport, "the sockets that share the port of this one (detaching since kernel 5.2)";
+    SocketFilter: Filter, SocketFilterError, "a socket";
+    ReusePortSocketFilter: Reuseport, SocketFilterError, "the sockets that share the port of this one (detaching since kernel 5.2)";
 }
 
 /// Why a socket refused.

@@ -12,10 +12,11 @@ use aya::{
     pin::PinError,
     programs::{
         self, LinkOrder, MultiProgLink, MultiProgram, Program, ProgramError, ProgramFd, ProgramId,
-        ProgramInfo, ProgramType, ReusePortSocketFilter, SchedClassifier, SocketFilter,
-        SocketFilterError, TcAttachType, TcError, TcHandle,
+        ProgramInfo, ProgramType, ReusePortSocketFilter, SchedClassifier, SkReuseport,
+        SkReuseportAttachType, SkReuseportError, SocketFilter, SocketFilterError, TcAttachType,
+        TcError, TcHandle,
         links::{self, FdLink, Link as _, LinkError, PinnedLink},
-        socket_filter,
+        sk_reuseport, socket_filter,
         tc::{
             self, NlOptions, SchedClassifierLink, SchedClassifierLinkId, TcAttachOptions,
             qdisc_add_clsact, qdisc_detach_program,
@@ -28,6 +29,7 @@ use crate::{Result, debug, is, link, reportable, shared};
 fn types() {
     reportable::<TcError>();
     reportable::<SocketFilterError>();
+    reportable::<SkReuseportError>();
     reportable::<tc::TcError>();
     reportable::<socket_filter::SocketFilterError>();
     link::<SchedClassifierLink, SchedClassifierLinkId>();
@@ -35,11 +37,13 @@ fn types() {
     shared::<tc::SchedClassifier>();
     shared::<socket_filter::SocketFilter>();
     shared::<socket_filter::ReusePortSocketFilter>();
+    shared::<sk_reuseport::SkReuseport>();
     debug::<LinkOrder>();
     debug::<TcAttachOptions>();
     is::<ProgramType>(SchedClassifier::PROGRAM_TYPE);
     is::<ProgramType>(SocketFilter::PROGRAM_TYPE);
     is::<ProgramType>(ReusePortSocketFilter::PROGRAM_TYPE);
+    is::<ProgramType>(SkReuseport::PROGRAM_TYPE);
 }
 
 fn classifier(ebpf: &mut Ebpf) -> Result {
@@ -173,5 +177,24 @@ fn sockets(ebpf: &mut Ebpf) -> Result {
         ReusePortSocketFilter::from_program_info(info, "pick".into())?;
         ReusePortSocketFilter::from_pin("/sys/fs/bpf/program")?;
     }
+
+    let program: &mut SkReuseport = ebpf.program_mut("select").unwrap().try_into()?;
+    program.load()?;
+    match program.attach(&socket) {
+        Err(ProgramError::SkReuseportError(SkReuseportError::SetsockoptError {
+            option, ..
+        })) => is::<&str>(option),
+        attached => attached?,
+    }
+    SkReuseport::detach(&socket)?;
+    is::<&ProgramFd>(program.fd()?);
+    program.pin("/sys/fs/bpf/program")?;
+    program.unpin()?;
+    let info = program.info()?;
+    program.unload()?;
+    let attach_type = SkReuseportAttachType::SelectOrMigrate;
+    SkReuseport::from_program_info(info, "select".into(), attach_type)?;
+    let attach_type = sk_reuseport::SkReuseportAttachType::Select;
+    SkReuseport::from_pin("/sys/fs/bpf/program", attach_type)?;
     Ok(())
 }
