@@ -5,7 +5,7 @@
 //!
 //! [`for_each_map!`]: crate::for_each_map
 
-use crate::{KernelVersion, MapType};
+use crate::{KernelVersion, MapType, bindings::BPF_F_NO_PREALLOC};
 
 mod table;
 
@@ -42,6 +42,14 @@ pub struct MapDef {
     /// Whether this toolkit has a handle for it; if not, the map can be created and used by programs,
     /// and asking for a handle is a "not supported yet" error.
     pub supported: bool,
+}
+
+impl MapDef {
+    /// Whether each element belongs to a socket, inode, task or cgroup, which user space names by a
+    /// descriptor. Of these maps the kernel demands types of keys and values.
+    pub const fn has_owners(&self) -> bool {
+        matches!(self.entries, Entries::Zero) && self.flags & BPF_F_NO_PREALLOC != 0
+    }
 }
 
 /// The sizes, in bytes, that a key or value may have.

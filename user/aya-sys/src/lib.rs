@@ -26,8 +26,10 @@ pub mod memlock;
 pub mod mmap;
 pub mod netlink;
 pub mod perf;
+mod process;
 pub mod socket;
 
 pub use cpu::{online_cpus, possible_cpus};
 pub use error::{Errno, Error, Result};
 pub use mmap::page_size;
+pub use process::pidfd_open;

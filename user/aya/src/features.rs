@@ -35,6 +35,10 @@ pub enum Feature {
     CgroupLink,
     /// An XDP program's hold on an interface is a bpf_link (5.9).
     XdpLink,
+    /// An element of a map of interfaces can name a program (5.8).
+    DevMapPrograms,
+    /// An element of a map of CPUs can name a program (5.9).
+    CpuMapPrograms,
     /// A map can be kept as long as a program that does not use it (5.10).
     BindMap,
     /// A program's hold on a perf event is a bpf_link, and has a cookie (5.15).

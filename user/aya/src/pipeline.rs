@@ -293,8 +293,9 @@ fn create_logs(
     };
     if loader.features.may_have(Feature::RingBuf) {
         match provide_map(spec, None, loader) {
-            Err(EbpfError::MapError(MapError::CreateError { .. }))
-                if !loader.features.has(Feature::RingBuf) => {}
+            Err(EbpfError::MapError(
+                MapError::CreateError { .. } | MapError::KernelTooOld { .. },
+            )) if !loader.features.has(Feature::RingBuf) => {}
             created => return created.map(Some),
         }
     }

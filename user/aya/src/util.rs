@@ -55,6 +55,18 @@ impl KernelVersion {
     pub fn code(self) -> u32 {
         self.0.code()
     }
+
+    /// The release without its patches, as features come with: `6.9`.
+    pub(crate) fn release(self) -> impl fmt::Display {
+        let aya_uapi::KernelVersion { major, minor, .. } = self.0;
+        format!("{major}.{minor}")
+    }
+}
+
+impl From<aya_uapi::KernelVersion> for KernelVersion {
+    fn from(version: aya_uapi::KernelVersion) -> Self {
+        Self(version)
+    }
 }
 
 impl fmt::Display for KernelVersion {

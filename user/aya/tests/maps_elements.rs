@@ -129,7 +129,7 @@ fn sizes_are_checked_once_and_named() {
     );
     let error = Array::<_, u32>::try_from(&map).unwrap_err();
     assert!(
-        matches!(error, MapError::InvalidMapType { map_type: 1 }),
+        matches!(error, MapError::InvalidMapType { map_type: 1, .. }),
         "{error:?}"
     );
     assert!(HashMap::<_, u64, u32>::try_from(map).is_ok());
@@ -167,7 +167,8 @@ fn arrays() {
             result,
             Err(MapError::OutOfBounds {
                 index: 4,
-                max_entries: 4
+                max_entries: 4,
+                ..
             })
         ));
     }
@@ -336,7 +337,8 @@ fn arrays_of_kernel_objects() {
         programs.clear_index(&8),
         Err(MapError::OutOfBounds {
             index: 8,
-            max_entries: 8
+            max_entries: 8,
+            ..
         })
     ));
     let mut cgroups = CgroupArray::try_from(map("CGROUPS", MapType::CgroupArray)).unwrap();

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::{io, sync::Mutex};
+use std::{io, mem::offset_of, sync::Mutex};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
@@ -19,7 +19,10 @@ use aya_sys::{
     Errno,
     fake::{self, Call, Reply},
 };
-use aya_uapi::{AttachType, Cmd, attr::ProgLoad};
+use aya_uapi::{
+    AttachType, Cmd,
+    attr::{self, ProgLoad},
+};
 use object::{Architecture, Endianness};
 use support::{builder::Builder, reads};
 
@@ -148,11 +151,26 @@ fn maps_that_are_refused() {
         "map `M`: missing privilege: ",
         "CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)",
     );
-    let error = on(map(1), |_| Reply::Error(Errno::EINVAL));
+    let error = on(map(1), |call| match call.object_name().as_str() {
+        // It takes other hash maps.
+        "M" => Reply::Error(Errno::EINVAL),
+        _ => Reply::Fd,
+    });
     reads(
         &error,
         "map `M` could not be created: ",
         "or use a newer kernel",
+    );
+    let error = on(map(33), |call| {
+        match call.u32(offset_of!(attr::MapCreate, map_type)) {
+            33 => Reply::Error(Errno::EINVAL),
+            _ => Reply::Fd,
+        }
+    });
+    reads(
+        &error,
+        "map `M`: this kernel lacks maps of type BPF_MAP_TYPE_ARENA",
+        "use Linux 6.9 or newer",
     );
     let error = on(map(1), |_| Reply::Error(Errno::ENOSYS));
     reads(
@@ -192,11 +210,7 @@ fn operations_that_are_refused() {
         let map = ebpf.map_mut("M").expect("there");
         let mut map = HashMap::<_, u32, u64>::try_from(map).expect("of these types");
         let full = map.insert(1, 2, 0).expect_err("full");
-        reads(
-            &full,
-            "`bpf(BPF_MAP_UPDATE_ELEM)` failed: the map is full",
-            "before loading",
-        );
+        reads(&full, "map `M` is full with 16 entries", "before loading");
         let read_only = map.remove(&1).expect_err("read-only");
         reads(
             &read_only,

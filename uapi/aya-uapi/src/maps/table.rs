@@ -102,14 +102,14 @@ macro_rules! for_each_map {
                 name: "array_of_maps", since: (4, 12),
                 key: Exactly(4), value: Exactly(4), per_cpu: false,
                 entries: Count, inner: true, flags: [],
-                ops: [TABLE, BATCH], supported: false,
+                ops: [TABLE, BATCH], supported: true,
             }
             /// A hash map whose values are maps; user space writes file descriptors and reads ids.
             HashOfMaps: HASH_OF_MAPS {
                 name: "hash_of_maps", since: (4, 12),
                 key: Any, value: Exactly(4), per_cpu: false,
                 entries: Count, inner: true, flags: [],
-                ops: [TABLE, BATCH], supported: false,
+                ops: [TABLE, BATCH], supported: true,
             }
             /// Network interfaces by slot, to redirect packets to; 8-byte values name a program to run
             /// there too (5.8).
@@ -117,7 +117,7 @@ macro_rules! for_each_map {
                 name: "devmap", since: (4, 14),
                 key: Exactly(4), value: OneOf(&[4, 8]), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE], supported: false,
+                ops: [TABLE], supported: true,
             }
             /// Sockets by slot; programs attached to the map see their data. Lookup gives the socket's
             /// cookie and needs 8-byte values (5.10).
@@ -133,7 +133,7 @@ macro_rules! for_each_map {
                 name: "cpumap", since: (4, 15),
                 key: Exactly(4), value: OneOf(&[4, 8]), per_cpu: false,
                 entries: CountOrCpus, inner: false, flags: [],
-                ops: [TABLE], supported: false,
+                ops: [TABLE], supported: true,
             }
             /// AF_XDP sockets by slot, to redirect packets to.
             XskMap: XSKMAP {
@@ -155,21 +155,21 @@ macro_rules! for_each_map {
                 name: "cgroup_storage", since: (4, 19),
                 key: OneOf(&[8, 16]), value: Any, per_cpu: false,
                 entries: Zero, inner: false, flags: [],
-                ops: [LOOKUP, UPDATE, NEXT_KEY], supported: false,
+                ops: [LOOKUP, UPDATE, NEXT_KEY], supported: true,
             }
             /// Sockets that share a port, by slot, to select from.
             ReusePortSockArray: REUSEPORT_SOCKARRAY {
                 name: "reuseport_sockarray", since: (4, 19),
                 key: Exactly(4), value: OneOf(&[4, 8]), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE], supported: false,
+                ops: [TABLE], supported: true,
             }
             /// As the cgroup storage, with a value for each CPU.
             PerCpuCgroupStorage: PERCPU_CGROUP_STORAGE {
                 name: "percpu_cgroup_storage", since: (4, 20),
                 key: OneOf(&[8, 16]), value: Any, per_cpu: true,
                 entries: Zero, inner: false, flags: [],
-                ops: [LOOKUP, UPDATE, NEXT_KEY], supported: false,
+                ops: [LOOKUP, UPDATE, NEXT_KEY], supported: true,
             }
             /// First in, first out.
             Queue: QUEUE {
@@ -190,7 +190,7 @@ macro_rules! for_each_map {
                 name: "sk_storage", since: (5, 2),
                 key: Exactly(4), value: Any, per_cpu: false,
                 entries: Zero, inner: false, flags: [BPF_F_NO_PREALLOC],
-                ops: [LOOKUP, UPDATE, DELETE], supported: false,
+                ops: [LOOKUP, UPDATE, DELETE], supported: true,
             }
             /// Network interfaces by key, to redirect packets to; 8-byte values name a program to run
             /// there too (5.8).
@@ -198,7 +198,7 @@ macro_rules! for_each_map {
                 name: "devmap_hash", since: (5, 4),
                 key: Exactly(4), value: OneOf(&[4, 8]), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [TABLE], supported: false,
+                ops: [TABLE], supported: true,
             }
             /// An instance of a kernel structure of callbacks; writing it registers it. Needs BTF.
             StructOps: STRUCT_OPS {
@@ -219,14 +219,14 @@ macro_rules! for_each_map {
                 name: "inode_storage", since: (5, 10),
                 key: Exactly(4), value: Any, per_cpu: false,
                 entries: Zero, inner: false, flags: [BPF_F_NO_PREALLOC],
-                ops: [LOOKUP, UPDATE, DELETE], supported: false,
+                ops: [LOOKUP, UPDATE, DELETE], supported: true,
             }
             /// A value per task; user space names it by pidfd. Needs BTF.
             TaskStorage: TASK_STORAGE {
                 name: "task_storage", since: (5, 11),
                 key: Exactly(4), value: Any, per_cpu: false,
                 entries: Zero, inner: false, flags: [BPF_F_NO_PREALLOC],
-                ops: [LOOKUP, UPDATE, DELETE], supported: false,
+                ops: [LOOKUP, UPDATE, DELETE], supported: true,
             }
             /// Tells whether a value was probably added or certainly not; `map_extra` is the number of
             /// hash functions, 1 to 15.
@@ -248,7 +248,7 @@ macro_rules! for_each_map {
                 name: "cgrp_storage", since: (6, 2),
                 key: Exactly(4), value: Any, per_cpu: false,
                 entries: Zero, inner: false, flags: [BPF_F_NO_PREALLOC],
-                ops: [LOOKUP, UPDATE, DELETE], supported: false,
+                ops: [LOOKUP, UPDATE, DELETE], supported: true,
             }
             /// Memory that programs and user space share sparsely, up to 4 GiB; `map_extra` is where
             /// user space will map it.
@@ -272,7 +272,7 @@ macro_rules! for_each_map {
                 name: "rhash", since: (7, 2),
                 key: Any, value: Any, per_cpu: false,
                 entries: Count, inner: false, flags: [BPF_F_NO_PREALLOC],
-                ops: [TABLE, TAKE, BATCH], supported: false,
+                ops: [TABLE, TAKE, BATCH], supported: true,
             }
         }
     };

@@ -16,9 +16,12 @@ use crate::btf::HOST;
 /// Whether the running kernel has the feature: the error is how it refused it.
 pub(super) fn probe(feature: Feature) -> Result<(), Error> {
     match feature {
-        Feature::Names => map(MapType::ARRAY, "probe", 0),
-        Feature::MappedArrays => map(MapType::ARRAY, "", BPF_F_MMAPABLE),
-        Feature::RingBuf => map(MapType::RINGBUF, "", 0),
+        Feature::Names => map(MapType::ARRAY, 4, "probe", 0),
+        Feature::MappedArrays => map(MapType::ARRAY, 4, "", BPF_F_MMAPABLE),
+        Feature::RingBuf => map(MapType::RINGBUF, 0, "", 0),
+        // The element that names a program is twice as large as the one that does not.
+        Feature::DevMapPrograms => map(MapType::DEVMAP, 8, "", 0),
+        Feature::CpuMapPrograms => map(MapType::CPUMAP, 8, "", 0),
         Feature::Btf => load(|_| ()),
         Feature::TcxLink => {
             // The loopback interface, which every network namespace has.
@@ -122,11 +125,11 @@ fn declaration_tag(btf: &mut Btf, attribute: bool) {
     );
 }
 
-fn map(map_type: MapType, name: &str, flags: u32) -> Result<(), Error> {
+fn map(map_type: MapType, value_size: u32, name: &str, flags: u32) -> Result<(), Error> {
     let ring = map_type == MapType::RINGBUF;
     bpf::map_create(&bpf::MapCreate {
         key_size: if ring { 0 } else { 4 },
-        value_size: if ring { 0 } else { 4 },
+        value_size,
         // A ring buffer holds whole pages, of whatever size this machine has.
         max_entries: if ring { 1 << 16 } else { 1 },
         name,

@@ -8,7 +8,7 @@ use std::{
 
 pub use super::fd_array::{CgroupArray, ProgramArray};
 use super::{
-    IterableMap, Map, MapData, MapError, MapType, PerCpuValues, Pod,
+    IterableMap, Map, MapData, MapError, PerCpuValues, Pod,
     handle::{create, handle},
 };
 use crate::pin::PinError;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Map, MapData, MapError, MapType, Pod,
+    Map, MapData, MapError, Pod,
     handle::{create, handle},
 };
 use crate::pin::PinError;
@@ -27,7 +27,7 @@ impl<T: Borrow<MapData>, V: Pod> BloomFilter<T, V> {
     /// [`MapError::ElementNotFound`] when it does not hold it for sure, [`MapError::SyscallError`]
     /// when the kernel refuses.
     pub fn contains(&self, value: impl Borrow<V>, flags: u64) -> Result<(), MapError> {
-        self.inner.borrow().probe(value.borrow(), flags)
+        self.inner.borrow().probe(*value.borrow(), flags).map(drop)
     }
 }
 

@@ -1,9 +1,10 @@
-//! [`MapData`]: a map's descriptor with its shape, and the system calls on it.
+//! [`MapData`]: a map's descriptor with its shape; how maps are created and found.
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use aya_obj::{btf::TypeId, spec::MapSpec};
@@ -16,11 +17,11 @@ use aya_uapi::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NUMA_NODE},
 };
 
-use super::{MapError, MapInfo, MapShape, PerCpuValues, Pod, is_missing, pod, sock::SockMapFd};
+use super::{MapError, MapInfo, MapShape, elements::ENOTSUPP, sock::SockMapFd, types};
 use crate::{
-    features::{Feature, Features},
+    features::{Feature, Features, is_unknown},
     pin::{self, PinError},
-    sys::SyscallError,
+    sys::{self, SyscallError},
 };
 
 /// The descriptor of a map.
@@ -70,19 +71,31 @@ pub struct MapData {
     name: String,
     shape: MapShape,
     fd: MapFd,
+    features: Arc<Features>,
+    template: Option<Template>,
+}
+
+/// What the maps in a map of maps look like.
+#[derive(Debug)]
+struct Template {
+    spec: MapSpec,
+    /// The loaded BTF that its type ids are of.
+    btf: Option<OwnedFd>,
 }
 
 impl MapData {
-    /// Creates a map.
+    /// Creates a map. [`MapBuilder`](super::MapBuilder) does it without a definition.
     ///
     /// `btf` is the loaded BTF that the spec's type ids are of. A kernel that does not take names
     /// (before 4.15) or BTF (before 4.18, and for some types of map ever) gets a map without.
+    /// Values of sockets, tasks and the like must have types: without a description they are bytes.
     /// Initial contents are not written.
     ///
     /// # Errors
     ///
-    /// [`MapError::CreateError`] when the kernel refuses, [`MapError::InvalidName`] for names with
-    /// zero bytes, [`MapError::MissingInnerMapDefinition`].
+    /// [`MapError::CreateError`] when the kernel refuses, [`MapError::KernelTooOld`] when that is
+    /// because it lacks the type, [`MapError::InvalidName`] for names with zero bytes,
+    /// [`MapError::MissingInnerMapDefinition`].
     pub fn create(
         spec: &MapSpec,
         name: &str,
@@ -93,7 +106,7 @@ impl MapData {
 
     /// [`create`](Self::create) on a kernel with these features.
     pub(crate) fn create_on(
-        features: &Features,
+        features: &Arc<Features>,
         spec: &MapSpec,
         name: &str,
         btf: Option<BorrowedFd<'_>>,
@@ -104,9 +117,10 @@ impl MapData {
             });
         }
         let mut shape = MapShape::as_created(spec)?;
-        let has_inner = aya_uapi::maps::map(shape.map_type).is_some_and(|row| row.inner);
-        let inner = match &spec.inner {
-            Some(inner) if has_inner => Some(Self::create_on(features, inner, &inner.name, btf)?),
+        let row = aya_uapi::maps::map(shape.map_type);
+        let has_inner = row.is_some_and(|row| row.inner);
+        let template = match &spec.inner {
+            Some(inner) if has_inner => Some(Template::new(inner, btf)?),
             None if has_inner => {
                 return Err(MapError::MissingInnerMapDefinition {
                     outer_name: name.to_owned(),
@@ -114,9 +128,22 @@ impl MapData {
             }
             _ => None,
         };
-        let (key, value) = (spec.key_type, spec.value_type);
-        let described = key != TypeId::VOID || value != TypeId::VOID;
-        let types = btf.filter(|_| described).map(|btf| (btf, key, value));
+        let inner = template.as_ref().map(|inner| inner.create(features));
+        let inner = inner.transpose()?;
+        let described = spec.key_type != TypeId::VOID || spec.value_type != TypeId::VOID;
+        let own = match row {
+            Some(row) if row.has_owners() && !(described && btf.is_some()) => {
+                let own = types::plain(shape.value_size);
+                Some(own.map_err(|error| create_error(name, error))?)
+            }
+            _ => None,
+        };
+        let types = match &own {
+            Some((own, value)) => Some((own.as_fd(), types::INT, *value)),
+            None => btf
+                .filter(|_| described)
+                .map(|btf| (btf, spec.key_type, spec.value_type)),
+        };
         let map = MapCreate {
             key_size: shape.key_size,
             value_size: shape.value_size,
@@ -132,30 +159,55 @@ impl MapData {
             inner: inner.as_ref().map(|inner| inner.fd.as_fd()),
             ..MapCreate::new(shape.map_type)
         };
-        let mut create = |flags| {
-            shape.flags = flags;
+        let create = |map: MapCreate<'_>| {
             features.try_with(Feature::Names, |named| {
                 create_described(&MapCreate {
                     name: if named { name } else { "" },
-                    flags,
                     ..map
                 })
             })
         };
-        let (flags, unmapped) = (map.flags, map.flags & !BPF_F_MMAPABLE);
-        // Variables can do without, maps whose author asked for it cannot.
-        let map = match spec.contents {
-            Some(_) if flags != unmapped => features.try_with(Feature::MappedArrays, |mapped| {
-                create(if mapped { flags } else { unmapped })
+        let created = match lesser(spec, &map) {
+            Some((feature, lesser)) => features.try_with(feature, |has| {
+                let map = if has { map } else { lesser };
+                (shape.flags, shape.value_size) = (map.flags, map.value_size);
+                create(map)
             }),
-            _ => create(flags),
+            None => create(map),
         };
-        let map = map.map_err(|error| create_error(name, error))?;
         Ok(Self {
+            fd: MapFd(SockMapFd::new(
+                created.map_err(|error| not_created(name, shape.map_type, error))?,
+            )),
             name: name.to_owned(),
             shape,
-            fd: MapFd(SockMapFd::new(map)),
+            features: Arc::clone(features),
+            template,
         })
+    }
+
+    /// A new map like those that belong into this map of maps.
+    pub(super) fn create_inner(&self) -> Result<Option<Self>, MapError> {
+        let template = self.template.as_ref();
+        template.map(|it| it.create(&self.features)).transpose()
+    }
+
+    /// A new map of this one's shape and name.
+    pub(super) fn create_alike(&self) -> Result<Self, MapError> {
+        let shape = self.shape;
+        let spec = MapSpec {
+            key_size: shape.key_size,
+            value_size: shape.value_size,
+            max_entries: shape.max_entries,
+            flags: shape.flags,
+            ..MapSpec::new(&self.name, "", shape.map_type)
+        };
+        Self::create_on(&self.features, &spec, &self.name, None)
+    }
+
+    /// What is known about the kernel that has the map.
+    pub(super) const fn features(&self) -> &Arc<Features> {
+        &self.features
     }
 
     /// Uses the map that is pinned as `name` in `directory`; creates and pins it when there is
@@ -230,25 +282,6 @@ impl MapData {
         Ok(Some(map))
     }
 
-    /// A map with nothing but a type, sizes and flags.
-    pub(crate) fn create_anonymous(
-        map_type: super::MapType,
-        (key, value): (usize, usize),
-        max_entries: u32,
-        flags: u32,
-    ) -> Result<Self, MapError> {
-        // Sizes beyond 32 bits saturate, and the kernel refuses them.
-        let size = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
-        let spec = MapSpec {
-            key_size: size(key),
-            value_size: size(value),
-            max_entries,
-            flags,
-            ..MapSpec::new("", "", map_type.into())
-        };
-        Self::create(&spec, "", None)
-    }
-
     /// A loaded map by its id.
     ///
     /// Needs `CAP_SYS_ADMIN`. Since kernel 4.13.
@@ -285,6 +318,8 @@ impl MapData {
             name: String::from_utf8_lossy(info.name()).into_owned(),
             shape: info.shape(),
             fd: MapFd::open(fd)?,
+            features: Features::host(),
+            template: None,
         })
     }
 
@@ -331,147 +366,77 @@ impl MapData {
     }
 
     pub(crate) fn check_sizes(&self, key: usize, value: usize) -> Result<(), MapError> {
+        self.check_key(key)?;
+        self.check_value(value)
+    }
+
+    pub(crate) fn check_key(&self, size: usize) -> Result<(), MapError> {
         let expected = self.shape.key_size as usize;
-        if key != expected {
-            return Err(MapError::InvalidKeySize {
+        match size == expected {
+            true => Ok(()),
+            false => Err(MapError::InvalidKeySize {
                 name: self.name.clone(),
-                size: key,
+                size,
                 expected,
-            });
+            }),
         }
+    }
+
+    pub(crate) fn check_value(&self, size: usize) -> Result<(), MapError> {
         let expected = self.shape.value_size as usize;
-        if value != expected {
-            return Err(MapError::InvalidValueSize {
+        match size == expected {
+            true => Ok(()),
+            false => Err(MapError::InvalidValueSize {
                 name: self.name.clone(),
-                size: value,
+                size,
                 expected,
-            });
+            }),
         }
-        Ok(())
     }
 
     pub(crate) fn check_bounds(&self, index: u32) -> Result<(), MapError> {
         let max_entries = self.shape.max_entries;
-        if index < max_entries {
-            Ok(())
-        } else {
-            Err(MapError::OutOfBounds { index, max_entries })
+        match index < max_entries {
+            true => Ok(()),
+            false => Err(MapError::OutOfBounds {
+                name: self.name.clone(),
+                index,
+                max_entries,
+            }),
         }
     }
 }
 
-/// Elements. The sizes of the types were checked when the handle was made.
-impl MapData {
-    /// Copies the value of `key` into `value`.
-    pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), MapError> {
-        self.fd
-            .raw()
-            .lookup(key, value, flags)
-            .map_err(|error| missing(error, MapError::KeyNotFound))
+impl Template {
+    fn new(spec: &MapSpec, btf: Option<BorrowedFd<'_>>) -> Result<Self, MapError> {
+        let btf = btf.map(|btf| btf.try_clone_to_owned()).transpose()?;
+        let spec = spec.clone();
+        Ok(Self { spec, btf })
     }
 
-    pub(crate) fn get<K: Pod, V: Pod>(&self, key: &K, flags: u64) -> Result<V, MapError> {
-        let mut value = pod::zeroed();
-        self.lookup(pod::bytes_of(key), pod::bytes_of_mut(&mut value), flags)?;
-        Ok(value)
-    }
-
-    pub(crate) fn get_per_cpu<K: Pod, V: Pod>(
-        &self,
-        key: &K,
-        flags: u64,
-    ) -> Result<PerCpuValues<V>, MapError> {
-        let mut buffer = PerCpuValues::<V>::buffer()?;
-        self.lookup(pod::bytes_of(key), &mut buffer, flags)?;
-        Ok(PerCpuValues::from_buffer(&buffer))
-    }
-
-    fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
-        Ok(self
-            .fd
-            .raw()
-            .update(key, value, flags)
-            .map_err(SyscallError::from)?)
-    }
-
-    pub(crate) fn set<K: Pod, V: Pod>(
-        &mut self,
-        key: &K,
-        value: &V,
-        flags: u64,
-    ) -> Result<(), MapError> {
-        self.update(pod::bytes_of(key), pod::bytes_of(value), flags)
-    }
-
-    pub(crate) fn set_per_cpu<K: Pod, V: Pod>(
-        &mut self,
-        key: &K,
-        values: &PerCpuValues<V>,
-        flags: u64,
-    ) -> Result<(), MapError> {
-        self.update(pod::bytes_of(key), &values.to_buffer()?, flags)
-    }
-
-    /// Puts a value into a map without keys.
-    pub(crate) fn push<V: Pod>(&mut self, value: &V, flags: u64) -> Result<(), MapError> {
-        self.update(&[], pod::bytes_of(value), flags)
-    }
-
-    /// Takes a value out of a map without keys.
-    pub(crate) fn pop<V: Pod>(&mut self, flags: u64) -> Result<V, MapError> {
-        let mut value = pod::zeroed();
-        let bytes = pod::bytes_of_mut(&mut value);
-        self.fd
-            .raw()
-            .take(&[], bytes, flags)
-            .map_err(|error| missing(error, MapError::ElementNotFound))?;
-        Ok(value)
-    }
-
-    /// Asks a map without keys for a value.
-    pub(crate) fn probe<V: Pod>(&self, value: &V, flags: u64) -> Result<(), MapError> {
-        // The kernel takes the value from where it puts that of other maps.
-        let mut value = *value;
-        self.fd
-            .raw()
-            .lookup(&[], pod::bytes_of_mut(&mut value), flags)
-            .map_err(|error| missing(error, MapError::ElementNotFound))
-    }
-
-    /// Puts the object behind `fd` into the map. The kernel keeps a reference of its own.
-    pub(crate) fn set_fd<K: Pod>(
-        &self,
-        key: &K,
-        fd: BorrowedFd<'_>,
-        flags: u64,
-    ) -> Result<(), MapError> {
-        self.update(pod::bytes_of(key), pod::bytes_of(&fd.as_raw_fd()), flags)
-    }
-
-    pub(crate) fn remove<K: Pod>(&mut self, key: &K) -> Result<(), MapError> {
-        self.fd
-            .raw()
-            .delete(pod::bytes_of(key))
-            .map_err(|error| missing(error, MapError::KeyNotFound))
-    }
-
-    /// Puts the key behind `key`, or the first one, into `next`; `false` when there is none.
-    pub(crate) fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<bool, MapError> {
-        Ok(self
-            .fd
-            .raw()
-            .next_key(key, next)
-            .map_err(SyscallError::from)?)
+    fn create(&self, features: &Arc<Features>) -> Result<MapData, MapError> {
+        let btf = self.btf.as_ref().map(AsFd::as_fd);
+        MapData::create_on(features, &self.spec, &self.spec.name, btf)
     }
 }
 
-/// `absent` where the kernel says that there is no such element.
-fn missing(error: aya_sys::Error, absent: MapError) -> MapError {
-    let error = SyscallError::from(error);
-    if is_missing(&error) {
-        absent
-    } else {
-        error.into()
+/// A map that does without something that older kernels lack, if there is one.
+fn lesser<'a>(spec: &MapSpec, map: &MapCreate<'a>) -> Option<(Feature, MapCreate<'a>)> {
+    let smaller = MapCreate {
+        value_size: 4,
+        ..*map
+    };
+    match map.map_type {
+        // Variables can do without, maps whose author asked for it cannot.
+        _ if spec.contents.is_some() && map.flags & BPF_F_MMAPABLE != 0 => {
+            let flags = map.flags & !BPF_F_MMAPABLE;
+            Some((Feature::MappedArrays, MapCreate { flags, ..*map }))
+        }
+        MapType::DEVMAP | MapType::DEVMAP_HASH if map.value_size == 8 => {
+            Some((Feature::DevMapPrograms, smaller))
+        }
+        MapType::CPUMAP if map.value_size == 8 => Some((Feature::CpuMapPrograms, smaller)),
+        _ => None,
     }
 }
 
@@ -479,6 +444,24 @@ fn pin_error(name: &str, error: PinError) -> MapError {
     MapError::PinError {
         name: Some(name.to_owned()),
         error,
+    }
+}
+
+/// Why the kernel did not create a map of this type.
+fn not_created(name: &str, map_type: MapType, error: aya_sys::Error) -> MapError {
+    let known = super::MapType::try_from(map_type.0);
+    match (aya_uapi::maps::map(map_type), known) {
+        (Some(row), Ok(map_type))
+            if is_unknown(&error) && matches!(sys::is_map_supported(map_type), Ok(false)) =>
+        {
+            MapError::KernelTooOld {
+                name: name.to_owned(),
+                what: format!("maps of type {}", row.map_type),
+                since: row.since.into(),
+                error: error.into(),
+            }
+        }
+        _ => create_error(name, error),
     }
 }
 
@@ -493,8 +476,6 @@ pub(crate) fn create_error(name: &str, error: aya_sys::Error) -> MapError {
 /// Creates the map with its types; without them when the kernel does not take them. Some types of map
 /// never have types, and a map without them works as well.
 fn create_described(map: &MapCreate<'_>) -> Result<bpf::Map, aya_sys::Error> {
-    /// How some types of map refuse types; the kernel does not export its name.
-    const ENOTSUPP: Errno = Errno(524);
     match bpf::Map::create(map) {
         Err(aya_sys::Error { errno, .. })
             if map.btf.is_some() && matches!(errno, Errno::EINVAL | Errno::E2BIG | ENOTSUPP) =>

@@ -6,7 +6,7 @@ use aya_obj::similar::did_you_mean;
 use aya_sys::Errno;
 
 use super::MapShape;
-use crate::{pin::PinError, privilege, sys::SyscallError};
+use crate::{pin::PinError, privilege, sys::SyscallError, util::KernelVersion};
 
 /// Why something could not be done with a map.
 ///
@@ -16,6 +16,8 @@ use crate::{pin::PinError, privilege, sys::SyscallError};
 pub enum MapError {
     /// The map's type is not the one that was asked for.
     InvalidMapType {
+        /// The map's name, where there is a map.
+        name: Option<String>,
         /// The map's type, a `BPF_MAP_TYPE_*` number.
         map_type: u32,
     },
@@ -56,8 +58,35 @@ pub enum MapError {
         /// The size of one element, in bytes.
         stride: usize,
     },
+    /// The running kernel lacks the map's type, or something that newer ones do with it.
+    KernelTooOld {
+        /// The map's name.
+        name: String,
+        /// What the kernel lacks.
+        what: String,
+        /// The kernel that brought it.
+        since: KernelVersion,
+        /// The kernel's refusal.
+        error: SyscallError,
+    },
+    /// The map has no room for another element.
+    Full {
+        /// The map's name.
+        name: String,
+        /// The map's number of entries.
+        max_entries: u32,
+    },
+    /// The map does not let user space do this.
+    AccessDenied {
+        /// The map's name.
+        name: String,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// The index is not below the map's `max_entries`.
     OutOfBounds {
+        /// The map's name.
+        name: String,
         /// The index as given.
         index: u32,
         /// The map's number of entries.
@@ -132,11 +161,17 @@ pub enum MapError {
 impl fmt::Display for MapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InvalidMapType { map_type } => write!(
-                f,
-                "the map is of type {}: use the handle made for that type",
-                super::TypeName(*map_type)
-            ),
+            Self::InvalidMapType { name, map_type } => {
+                match name {
+                    Some(name) => write!(f, "map `{name}`")?,
+                    None => f.write_str("the map")?,
+                }
+                let map_type = super::TypeName(*map_type);
+                write!(
+                    f,
+                    " is of type {map_type}: use the handle made for that type"
+                )
+            }
             Self::InvalidName { name } => write!(
                 f,
                 "`{}` is no map name: take out the zero byte and the path separators",
@@ -178,10 +213,27 @@ impl fmt::Display for MapError {
                 "the map's values of {size} bytes are no whole number of {stride}-byte elements: \
                  correct the map's definition"
             ),
-            Self::OutOfBounds { index, max_entries } => write!(
+            Self::KernelTooOld {
+                name, what, since, ..
+            } => write!(
                 f,
-                "index {index} is outside the map's {max_entries} entries: use a smaller index or \
-                 raise `max_entries` before loading"
+                "map `{name}`: this kernel lacks {what}: use Linux {} or newer",
+                since.release()
+            ),
+            Self::Full { name, max_entries } => write!(
+                f,
+                "map `{name}` is full with {max_entries} entries: remove some, or raise \
+                 `max_entries` before loading"
+            ),
+            Self::AccessDenied { name, reason } => write!(f, "map `{name}`: {reason}"),
+            Self::OutOfBounds {
+                name,
+                index,
+                max_entries,
+            } => write!(
+                f,
+                "map `{name}` has {max_entries} entries, so there is no index {index}: use a \
+                 smaller one, or raise `max_entries` before loading"
             ),
             Self::KeyNotFound => f.write_str("the map holds no such key"),
             Self::ElementNotFound => f.write_str("the map holds no such element"),
@@ -191,12 +243,9 @@ impl fmt::Display for MapError {
             Self::IoError(_) => f.write_str("a system file could not be read"),
             Self::SyscallError(error) => {
                 error.fmt(f)?;
-                match (error.call, error.errno()) {
-                    ("bpf(BPF_MAP_UPDATE_ELEM)", Errno::E2BIG) => f.write_str(
-                        ": the map is full: remove elements, or raise `max_entries` before loading",
-                    ),
-                    (_, Errno::EPERM) => f.write_str(
-                        ": the map is read-only for user space, or the process needs CAP_BPF \
+                match error.errno() {
+                    Errno::EPERM => f.write_str(
+                        ": the descriptor is read-only, or the process needs CAP_BPF \
                          (CAP_SYS_ADMIN before kernel 5.8)",
                     ),
                     _ => Ok(()),
@@ -254,7 +303,7 @@ impl fmt::Display for MapError {
 impl Error for MapError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::CreateError { error, .. } => Some(error),
+            Self::CreateError { error, .. } | Self::KernelTooOld { error, .. } => Some(error),
             Self::IoError(error) => Some(error),
             // The message is, or holds, the inner error's own, so its source comes next.
             Self::SyscallError(error) => error.source(),

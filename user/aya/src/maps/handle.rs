@@ -3,17 +3,29 @@
 //! A handle is a view of a [`MapData`](super::MapData) that knows the types of keys and values.
 //! `T` is where the map lives: owned (`MapData`), or borrowed from an `Ebpf` (`&MapData`,
 //! `&mut MapData`).
+//!
+//! The macros take a handle with its parameters: `HashMap<K, V>`, where each is a `Pod`, or, where
+//! they are not, `HashOfMaps[K: Pod, V = MapData]`.
 
 /// Conversions from [`Map`](super::Map), by value and by reference, into a handle that has a
-/// `new(T)`.
+/// `new(T)`; and its being what maps of maps hold.
 macro_rules! from_map {
     ($handle:ident<$($param:ident),*> from $($variant:ident)|+) => {
-        $crate::maps::handle::from_map!(@one [] Map, MapData, into_data; $handle<$($param),*> from $($variant)|+);
-        $crate::maps::handle::from_map!(@one ['a] &'a Map, &'a MapData, data; $handle<$($param),*> from $($variant)|+);
-        $crate::maps::handle::from_map!(@one ['a] &'a mut Map, &'a mut MapData, data_mut; $handle<$($param),*> from $($variant)|+);
+        $crate::maps::handle::from_map!($handle[$($param: Pod),*] from $($variant)|+);
     };
-    (@one [$($life:lifetime)?] $map:ty, $data:ty, $get:ident; $handle:ident<$($param:ident),*> from $($variant:ident)|+) => {
-        impl<$($life,)? $($param: Pod),*> TryFrom<$map> for $handle<$data, $($param),*> {
+    ($handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*] from $($variant:ident)|+) => {
+        $crate::maps::handle::from_map!(@one [] Map, MapData, into_data; $handle[$($param $(: $bound)?),*] from $($variant)|+);
+        $crate::maps::handle::from_map!(@one ['a] &'a Map, &'a MapData, data; $handle[$($param $(: $bound)?),*] from $($variant)|+);
+        $crate::maps::handle::from_map!(@one ['a] &'a mut Map, &'a mut MapData, data_mut; $handle[$($param $(: $bound)?),*] from $($variant)|+);
+
+        impl<$($param $(: $bound)?),*> $crate::maps::of_maps::sealed::FromMapData for $handle<MapData, $($param),*> {
+            fn from_map_data(data: MapData) -> Result<Self, MapError> {
+                Map::from_map_data(data)?.try_into()
+            }
+        }
+    };
+    (@one [$($life:lifetime)?] $map:ty, $data:ty, $get:ident; $handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*] from $($variant:ident)|+) => {
+        impl<$($life,)? $($param $(: $bound)?),*> TryFrom<$map> for $handle<$data, $($param),*> {
             type Error = MapError;
 
             fn try_from(map: $map) -> Result<Self, MapError> {
@@ -27,23 +39,39 @@ macro_rules! from_map {
 }
 pub(crate) use from_map;
 
-/// A handle whose only state is the map, with its size check, `pin` and conversions.
+/// A handle whose only state is the map, with its size checks, `pin` and conversions. Sizes that
+/// are not given are those that the kernel lets the type have.
 macro_rules! handle {
     (
         $(#[$doc:meta])*
-        $handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, from $($variant:ident)|+
+        $handle:ident<$($param:ident),*> $(, key: $key:ty)? $(, value: $value:ty)?, from $($variant:ident)|+
+    ) => {
+        $crate::maps::handle::handle! {
+            $(#[$doc])*
+            $handle[$($param: Pod),*] $(, key: $key)? $(, value: $value)?, from $($variant)|+
+        }
+    };
+    (
+        $(#[$doc:meta])*
+        $handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*] $(, key: $key:ty)? $(, value: $value:ty)?, from $($variant:ident)|+
     ) => {
         $(#[$doc])*
         #[derive(Debug)]
-        pub struct $handle<T, $($param: Pod),*> {
+        pub struct $handle<T, $($param $(: $bound)? $(= $default)?),*> {
             pub(crate) inner: T,
             types: PhantomData<fn() -> ($($param,)*)>,
         }
 
-        impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
+        impl<T: Borrow<MapData>, $($param $(: $bound)?),*> $handle<T, $($param),*> {
             pub(crate) fn new(map: T) -> Result<Self, MapError> {
-                map.borrow().check_sizes(size_of::<$key>(), size_of::<$value>())?;
+                $(map.borrow().check_key(size_of::<$key>())?;)?
+                $(map.borrow().check_value(size_of::<$value>())?;)?
                 Ok(Self { inner: map, types: PhantomData })
+            }
+
+            /// The map behind the handle: its descriptor, sizes and name.
+            pub fn data(&self) -> &MapData {
+                self.inner.borrow()
             }
 
             /// Pins the map: it outlives the process under `path`, a name in a BPF file system.
@@ -56,28 +84,45 @@ macro_rules! handle {
             }
         }
 
-        $crate::maps::handle::from_map!($handle<$($param),*> from $($variant)|+);
+        impl<T: Borrow<MapData>, $($param $(: $bound)?),*> $crate::maps::of_maps::sealed::InnerMap for $handle<T, $($param),*> {
+            fn map_data(&self) -> &MapData {
+                self.inner.borrow()
+            }
+        }
+
+        $crate::maps::handle::from_map!($handle[$($param $(: $bound)?),*] from $($variant)|+);
     };
 }
 pub(crate) use handle;
 
-/// Handles that can be made without an object file: `create(max_entries, flags)`.
+/// Handles that can be made without an object file: `builder()`, and `create(max_entries, flags)`
+/// where that is all there is to say.
 macro_rules! create {
+    (@builder $handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*], key: $key:ty, value: $value:ty, $map_type:ident) => {
+        impl<$($param $(: $bound)?),*> $handle<MapData, $($param),*> {
+            /// A map that belongs to no object file, to be created with more than the usual.
+            pub fn builder() -> $crate::maps::MapBuilder<Self> {
+                $crate::maps::MapBuilder::of(
+                    $crate::maps::MapType::$map_type,
+                    size_of::<$key>(),
+                    size_of::<$value>(),
+                )
+            }
+        }
+    };
     ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, $map_type:ident) => {
+        $crate::maps::handle::create!(@builder $handle[$($param: Pod),*], key: $key, value: $value, $map_type);
+
         impl<$($param: Pod),*> $handle<MapData, $($param),*> {
             /// Creates a map that belongs to no object file, with room for `max_entries` and the
             /// creation flags `flags` (`BPF_F_*`).
             ///
             /// # Errors
             ///
-            /// [`MapError::CreateError`] when the kernel refuses.
+            /// [`MapError::CreateError`] when the kernel refuses, [`MapError::KernelTooOld`] when
+            /// that is because it lacks the type.
             pub fn create(max_entries: u32, flags: u32) -> Result<Self, MapError> {
-                Self::new(MapData::create_anonymous(
-                    MapType::$map_type,
-                    (size_of::<$key>(), size_of::<$value>()),
-                    max_entries,
-                    flags,
-                )?)
+                Self::builder().max_entries(max_entries).flags(flags).create()
             }
         }
     };
@@ -88,7 +133,10 @@ pub(crate) use create;
 /// `get`.
 macro_rules! iterable {
     ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty) => {
-        impl<T: Borrow<MapData>, $($param: Pod),*> IterableMap<$key, $value> for $handle<T, $($param),*> {
+        $crate::maps::handle::iterable!($handle[$($param: Pod),*], key: $key, value: $value);
+    };
+    ($handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*], key: $key:ty, value: $value:ty) => {
+        impl<T: Borrow<MapData>, $($param $(: $bound)?),*> IterableMap<$key, $value> for $handle<T, $($param),*> {
             fn map(&self) -> &MapData {
                 self.inner.borrow()
             }
@@ -98,7 +146,10 @@ macro_rules! iterable {
             }
         }
 
-        impl<'a, T: Borrow<MapData>, $($param: Pod),*> IntoIterator for &'a $handle<T, $($param),*> {
+        $crate::maps::handle::iterable!(@into_iter $handle[$($param $(: $bound)?),*], key: $key, value: $value);
+    };
+    (@into_iter $handle:ident[$($param:ident $(: $bound:ident)?),*], key: $key:ty, value: $value:ty) => {
+        impl<'a, T: Borrow<MapData>, $($param $(: $bound)?),*> IntoIterator for &'a $handle<T, $($param),*> {
             type Item = Result<($key, $value), MapError>;
             type IntoIter = MapIter<'a, $key, $value, $handle<T, $($param),*>>;
 
@@ -145,8 +196,8 @@ macro_rules! table {
             ///
             /// # Errors
             ///
-            /// [`MapError::SyscallError`]: `E2BIG` when the map is full, `EEXIST` and `ENOENT` as
-            /// the flags say.
+            /// [`MapError::Full`], or [`MapError::SyscallError`]: `EEXIST` and `ENOENT` as the flags
+            /// say.
             pub fn insert(
                 &mut self,
                 key: impl Borrow<$key>,

@@ -8,14 +8,15 @@ use std::{
 };
 
 use super::{
-    IterableMap, Map, MapData, MapError, MapIter, MapKeys, MapType, PerCpuValues, Pod,
+    IterableMap, Map, MapData, MapError, MapIter, MapKeys, PerCpuValues, Pod,
     handle::{create, handle, table},
 };
 use crate::pin::PinError;
 
 handle! {
-    /// A hash map, of type `BPF_MAP_TYPE_HASH` (since kernel 3.19) or `BPF_MAP_TYPE_LRU_HASH`
-    /// (since kernel 4.10).
+    /// A hash map, of type `BPF_MAP_TYPE_HASH` (since kernel 3.19), `BPF_MAP_TYPE_LRU_HASH`
+    /// (since kernel 4.10), which drops what was not used for longest when it is full, or
+    /// `BPF_MAP_TYPE_RHASH` (since kernel 7.2), whose memory grows and shrinks with its elements.
     ///
     /// ```no_run
     /// # fn example(mut map: aya::maps::Map) -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +31,7 @@ handle! {
     /// # Ok(())
     /// # }
     /// ```
-    HashMap<K, V>, key: K, value: V, from HashMap | LruHashMap
+    HashMap<K, V>, key: K, value: V, from HashMap | LruHashMap | RHash
 }
 create!(HashMap<K, V>, key: K, value: V, Hash);
 table!(HashMap<K, V>, key: K, value: V, get, set);

@@ -48,7 +48,11 @@ impl MapInfo {
     ///
     /// [`MapError::InvalidMapType`] for types newer than this crate.
     pub fn map_type(&self) -> Result<MapType, MapError> {
-        MapType::try_from(self.0.type_)
+        let map_type = MapType::try_from(self.0.type_);
+        map_type.map_err(|_| MapError::InvalidMapType {
+            name: Some(String::from_utf8_lossy(self.name()).into_owned()),
+            map_type: self.0.type_,
+        })
     }
 
     /// The number that names the map as long as it exists.
@@ -86,6 +90,32 @@ impl MapInfo {
     /// The name, if it is UTF-8; what this crate creates is.
     pub fn name_as_str(&self) -> Option<&str> {
         std::str::from_utf8(self.name()).ok()
+    }
+
+    /// What the map's type makes of it: the number of hash functions of a bloom filter, where an
+    /// arena is mapped. Since kernel 5.16.
+    pub const fn map_extra(&self) -> u64 {
+        self.0.map_extra
+    }
+
+    /// The number of the BTF that describes keys and values; 0 without. Since kernel 4.18.
+    pub const fn btf_id(&self) -> u32 {
+        self.0.btf_id
+    }
+
+    /// The type of a key in that BTF; 0 without.
+    pub const fn btf_key_type_id(&self) -> u32 {
+        self.0.btf_key_type_id
+    }
+
+    /// The type of a value in that BTF; 0 without.
+    pub const fn btf_value_type_id(&self) -> u32 {
+        self.0.btf_value_type_id
+    }
+
+    /// The interface whose device holds the map, by index; 0 for all others. Since kernel 4.16.
+    pub const fn ifindex(&self) -> u32 {
+        self.0.ifindex
     }
 
     /// A descriptor of the map. Needs `CAP_SYS_ADMIN`.
@@ -169,7 +199,10 @@ macro_rules! map_types {
             fn try_from(map_type: u32) -> Result<Self, MapError> {
                 match aya_uapi::MapType(map_type) {
                     $(aya_uapi::MapType::$constant => Ok(Self::$name),)*
-                    _ => Err(MapError::InvalidMapType { map_type }),
+                    _ => Err(MapError::InvalidMapType {
+                        name: None,
+                        map_type,
+                    }),
                 }
             }
         }
@@ -233,7 +266,10 @@ mod tests {
         }
         assert!(matches!(
             MapType::try_from(9999),
-            Err(MapError::InvalidMapType { map_type: 9999 })
+            Err(MapError::InvalidMapType {
+                name: None,
+                map_type: 9999
+            })
         ));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    IterableMap, Map, MapData, MapError, MapIter, MapKeys, MapType, Pod,
+    IterableMap, Map, MapData, MapError, MapIter, MapKeys, Pod,
     handle::{create, handle, table},
 };
 use crate::pin::PinError;

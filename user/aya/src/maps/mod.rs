@@ -24,9 +24,9 @@
 //!
 //! # Inside
 //!
-//! `pod` turns values into bytes, `data` does the system calls on bytes, `handle` holds what all
-//! handles share, and each other file is one family of maps. The enums come from the map table of
-//! `aya-uapi`.
+//! `pod` turns values into bytes, `data` creates and finds maps, `elements` does the system calls on
+//! their elements, `handle` holds what all handles share, and each other file is one family of maps.
+//! The enums come from the map table of `aya-uapi`.
 
 use std::{fmt, io, path::Path};
 
@@ -34,7 +34,10 @@ use crate::{pin::PinError, sys::SyscallError};
 
 pub mod array;
 pub mod bloom_filter;
+mod builder;
+pub mod cgroup_storage;
 mod data;
+mod elements;
 mod error;
 mod fd_array;
 mod handle;
@@ -42,6 +45,7 @@ pub mod hash_map;
 mod info;
 mod iter;
 pub mod lpm_trie;
+pub mod of_maps;
 mod per_cpu;
 pub mod perf;
 pub(crate) mod pod;
@@ -51,27 +55,49 @@ mod shape;
 pub(crate) mod shared;
 pub mod sock;
 pub mod stack_trace;
+mod storage;
+pub(crate) mod types;
+pub mod xdp;
 
 /// [`Stack`], under the name of a module of its own.
 pub mod stack {
     pub use super::queue::Stack;
 }
 
-/// Maps that XDP programs redirect packets with.
-pub mod xdp {
-    pub use super::fd_array::XskMap;
+/// [`SkStorage`], under the name of a module of its own.
+pub mod sk_storage {
+    pub use super::storage::SkStorage;
+}
+
+/// [`InodeStorage`], under the name of a module of its own.
+pub mod inode_storage {
+    pub use super::storage::InodeStorage;
+}
+
+/// [`TaskStorage`], and the descriptors that it takes.
+pub mod task_storage {
+    pub use super::storage::{TaskStorage, pidfd};
+}
+
+/// [`CgrpStorage`], under the name of a module of its own.
+pub mod cgrp_storage {
+    pub use super::storage::CgrpStorage;
 }
 
 pub use array::{Array, PerCpuArray};
 pub use bloom_filter::BloomFilter;
+pub use builder::MapBuilder;
+pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
 pub(crate) use data::create_error;
 pub use data::{MapData, MapFd};
+pub(crate) use elements::ENOTSUPP;
 pub use error::MapError;
-pub use fd_array::{CgroupArray, ProgramArray, XskMap};
+pub use fd_array::{CgroupArray, ProgramArray, ReusePortSockArray, XskMap};
 pub use hash_map::{HashMap, PerCpuHashMap};
 pub use info::{MapInfo, MapType, loaded_maps};
 pub use iter::{IterableMap, MapIter, MapKeys};
 pub use lpm_trie::LpmTrie;
+pub use of_maps::{ArrayOfMaps, FromMapData, HashOfMaps, InnerMap};
 pub use per_cpu::PerCpuValues;
 #[cfg(any(feature = "async_tokio", feature = "async_std"))]
 pub use perf::AsyncPerfEventArray;
@@ -82,6 +108,8 @@ pub use ring_buf::RingBuf;
 pub use shape::MapShape;
 pub use sock::{SockHash, SockMap};
 pub use stack_trace::StackTraceMap;
+pub use storage::{CgrpStorage, InodeStorage, SkStorage, TaskStorage};
+pub use xdp::{CpuMap, DevMap, DevMapHash};
 
 macro_rules! map_enum {
     ($($(#[doc = $doc:literal])* $handle:ident: $map_type:ident { $($row:tt)* })*) => {
@@ -154,6 +182,7 @@ impl Map {
                 map_type: data.map_type().0,
             },
             other => MapError::InvalidMapType {
+                name: Some(other.data().name().to_owned()),
                 map_type: other.data().map_type().0,
             },
         }

@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    Map, MapData, MapError, MapType, Pod,
+    Map, MapData, MapError, Pod,
     handle::{create, handle},
+    pod,
 };
 use crate::pin::PinError;
 
@@ -31,6 +32,16 @@ macro_rules! push_and_pop {
             pub fn capacity(&self) -> u32 {
                 self.inner.borrow().max_entries()
             }
+
+            /// A copy of the next value, which stays. `flags` is 0.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::ElementNotFound`] when there is none, [`MapError::SyscallError`] when
+            /// the kernel refuses.
+            pub fn peek(&self, flags: u64) -> Result<V, MapError> {
+                self.inner.borrow().probe(pod::zeroed(), flags)
+            }
         }
 
         impl<T: BorrowMut<MapData>, V: Pod> $handle<T, V> {
@@ -49,7 +60,8 @@ macro_rules! push_and_pop {
             ///
             /// # Errors
             ///
-            /// [`MapError::SyscallError`]: `E2BIG` when there is no room.
+            /// [`MapError::Full`] when there is no room, [`MapError::SyscallError`] when the kernel
+            /// refuses.
             pub fn push(&mut self, value: impl Borrow<V>, flags: u64) -> Result<(), MapError> {
                 self.inner.borrow_mut().push(value.borrow(), flags)
             }

@@ -4,7 +4,8 @@
 //! [`SkSkb`](crate::programs::SkSkb)) see the data of the sockets in it, and any program of that
 //! kind can hand data to them. A socket leaves the map when it is closed.
 //!
-//! The kernel tells nobody which socket is where: what it gives for a key is an error.
+//! The kernel tells which socket is where by its cookie alone (`SO_COOKIE`), and only for maps whose
+//! values are 8 bytes, as those that are created here have.
 
 use std::{
     borrow::{Borrow, BorrowMut},
@@ -18,9 +19,11 @@ use aya_sys::bpf;
 
 use super::{
     IterableMap, Map, MapData, MapError, MapIter, MapKeys, Pod,
-    handle::{handle, iterable},
+    handle::{create, handle, iterable},
 };
 use crate::pin::PinError;
+
+pub use super::fd_array::ReusePortSockArray;
 
 /// The descriptor of a map of sockets: what programs are attached to.
 ///
@@ -54,6 +57,27 @@ impl AsFd for SockMapFd {
     }
 }
 
+/// Who is in a map of sockets.
+macro_rules! cookie {
+    ($handle:ident<$($param:ident),*>, $key:ident: $type:ty) => {
+        impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
+            /// The cookie of the socket that is there: what `SO_COOKIE` says of it. Needs values of
+            /// 8 bytes. Since kernel 5.8.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::KeyNotFound`] when there is none, [`MapError::InvalidValueSize`] of a map
+            /// with values of 4 bytes, [`MapError::SyscallError`] when the kernel refuses.
+            pub fn cookie(&self, $key: $type) -> Result<u64, MapError> {
+                let map = self.inner.borrow();
+                map.check_value(size_of::<u64>())?;
+                map.get($key, 0)
+            }
+        }
+    };
+}
+pub(super) use cookie;
+
 macro_rules! fd {
     ($handle:ident<$($param:ident),*>) => {
         impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
@@ -78,8 +102,9 @@ handle! {
     /// # Ok(())
     /// # }
     /// ```
-    SockMap<>, key: u32, value: u32, from SockMap
+    SockMap<>, from SockMap
 }
+create!(SockMap<>, key: u32, value: u64, SockMap);
 fd! { SockMap<> }
 
 impl<T: Borrow<MapData>> SockMap<T> {
@@ -88,6 +113,8 @@ impl<T: Borrow<MapData>> SockMap<T> {
         MapKeys::new(self.inner.borrow())
     }
 }
+
+cookie!(SockMap<>, index: &u32);
 
 impl<T: BorrowMut<MapData>> SockMap<T> {
     /// Puts a socket into slot `index`. `flags` is `BPF_ANY` (0), `BPF_NOEXIST` (1: only into a
@@ -101,7 +128,7 @@ impl<T: BorrowMut<MapData>> SockMap<T> {
     pub fn set<I: AsRawFd>(&mut self, index: u32, socket: &I, flags: u64) -> Result<(), MapError> {
         let map = self.inner.borrow_mut();
         map.check_bounds(index)?;
-        map.set(&index, &socket.as_raw_fd(), flags)
+        map.set_fd(&index, socket.as_raw_fd(), flags)
     }
 
     /// Takes out the socket in slot `index`.
@@ -129,13 +156,16 @@ handle! {
     /// # Ok(())
     /// # }
     /// ```
-    SockHash<K>, key: K, value: u32, from SockHash
+    SockHash<K>, key: K, from SockHash
 }
+create!(SockHash<K>, key: K, value: u64, SockHash);
 fd! { SockHash<K> }
 iterable!(SockHash<K>, key: K, value: RawFd);
+cookie!(SockHash<K>, key: &K);
 
 impl<T: Borrow<MapData>, K: Pod> SockHash<T, K> {
-    /// The kernel's answer to who is behind `key`: an error, since it tells nobody.
+    /// The kernel's answer to which descriptor is behind `key`: an error, since it keeps none.
+    /// [`cookie`](Self::cookie) is what there is to know.
     ///
     /// # Errors
     ///
@@ -171,7 +201,7 @@ impl<T: BorrowMut<MapData>, K: Pod> SockHash<T, K> {
         flags: u64,
     ) -> Result<(), MapError> {
         let map = self.inner.borrow_mut();
-        map.set(key.borrow(), &socket.as_raw_fd(), flags)
+        map.set_fd(key.borrow(), socket.as_raw_fd(), flags)
     }
 
     /// Takes out the socket behind `key`.

@@ -9,23 +9,21 @@ use std::{
     os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
-use aya_obj::btf::{Btf, IntEncoding, Kind, TypeId};
 use aya_sys::{
     Errno, Error,
     bpf::{self, LinkOptions, LinkTarget, MapCreate, ProgLoad},
 };
 use aya_uapi::{
     AttachType, Insn, ProgType,
-    bindings::{BPF_F_NO_PREALLOC, BPF_PSEUDO_MAP_VALUE},
+    bindings::BPF_PSEUDO_MAP_VALUE,
     maps::{Entries, MapDef, Size},
     programs::{PROGRAMS, ProgramDef, Via},
 };
 
 use super::SyscallError;
 use crate::{
-    btf::HOST,
     features::{Feature, Features, is_unknown},
-    maps::MapType,
+    maps::{ENOTSUPP, MapType, types},
     privilege,
     programs::{ProgramError, ProgramType},
     util::KernelVersion,
@@ -33,10 +31,6 @@ use crate::{
 
 /// The numbers of the helper functions, as constants: `BpfHelper::BPF_FUNC_redirect_map`.
 pub use aya_uapi::bindings::bpf_func_id as BpfHelper;
-
-/// How maps and links of some types are refused that are known, but not in this form; known inside
-/// of the kernel only, so without a name in its headers.
-const ENOTSUPP: Errno = Errno(524);
 
 /// Whether the kernel accepted; refusing as it does what it does not know is a no.
 fn yes_or_no<T>(result: Result<T, Error>) -> Result<bool, Error> {
@@ -106,7 +100,7 @@ pub fn is_bpf_global_data_supported() -> io::Result<bool> {
 ///
 /// The kernel's, such as `EPERM`.
 pub fn is_cpumap_prog_id_supported() -> io::Result<bool> {
-    value_of_eight_bytes(aya_uapi::MapType::CPUMAP)
+    Features::host().ask(Feature::CpuMapPrograms).map_err(to_io)
 }
 
 /// Whether elements of a `DevMap` can have a program (5.8).
@@ -115,18 +109,7 @@ pub fn is_cpumap_prog_id_supported() -> io::Result<bool> {
 ///
 /// The kernel's, such as `EPERM`.
 pub fn is_devmap_prog_id_supported() -> io::Result<bool> {
-    value_of_eight_bytes(aya_uapi::MapType::DEVMAP)
-}
-
-/// The element that tells a program is twice as large as the one that does not.
-fn value_of_eight_bytes(map_type: aya_uapi::MapType) -> io::Result<bool> {
-    let map = MapCreate {
-        key_size: 4,
-        value_size: 8,
-        max_entries: 1,
-        ..MapCreate::new(map_type)
-    };
-    yes_or_no(call(|| bpf::map_create(&map))).map_err(to_io)
+    Features::host().ask(Feature::DevMapPrograms).map_err(to_io)
 }
 
 /// Whether kprobes, uprobes and tracepoints are attached by a bpf_link (5.15).
@@ -187,38 +170,21 @@ fn create(def: &MapDef) -> Result<OwnedFd, Error> {
         ..MapCreate::new(aya_uapi::MapType::ARRAY)
     };
     let inner = def.inner.then(|| bpf::map_create(&inner)).transpose()?;
-    // Values that belong to sockets, tasks, … must be described.
-    let storage = def.entries == Entries::Zero && def.flags & BPF_F_NO_PREALLOC != 0;
-    let types = storage.then(integer).transpose()?;
+    let types = def.has_owners().then(|| types::plain(4)).transpose()?;
     let page = u32::try_from(aya_sys::page_size()).unwrap_or(u32::MAX);
-    let type_id = u32::from(storage);
+    let type_id = u32::from(def.has_owners());
     bpf::map_create(&MapCreate {
         key_size: size(def.key),
         value_size: size(def.value),
         max_entries: def.entries.fix_up(1, page, 1),
         flags: def.flags,
         inner: inner.as_ref().map(AsFd::as_fd),
-        btf: types.as_ref().map(AsFd::as_fd),
+        btf: types.as_ref().map(|(types, _)| types.as_fd()),
         key_type_id: type_id,
         value_type_id: type_id,
         vmlinux_value_type_id: u32::from(def.entries == Entries::One),
         ..MapCreate::new(def.map_type)
     })
-}
-
-/// Types that hold an `int` of four bytes, type 1.
-fn integer() -> Result<OwnedFd, Error> {
-    let mut types = Btf::new();
-    let name = types.intern("int");
-    let int = Kind::Int {
-        size: 4,
-        encoding: IntEncoding::SIGNED,
-        offset: 0,
-        bits: 32,
-    };
-    debug_assert_eq!(types.add(name, int), TypeId(1));
-    let data = types.write(HOST).unwrap_or_default();
-    bpf::btf_load(&data, None)
 }
 
 /// Whether programs of this type can be loaded.

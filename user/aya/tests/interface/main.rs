@@ -15,6 +15,7 @@
 mod cgroup;
 mod channels;
 mod events;
+mod maps_of_objects;
 mod probes;
 mod tracing;
 mod traffic;
@@ -569,11 +570,13 @@ mod maps {
             | MapError::InvalidValueSize { size, expected, .. } => {
                 is::<(usize, usize)>((size, expected))
             }
-            MapError::InvalidMapType { map_type } => is::<u32>(map_type),
+            MapError::InvalidMapType { map_type, .. } => is::<u32>(map_type),
             MapError::InvalidValueStride { size, stride } => is::<(usize, usize)>((size, stride)),
             MapError::IoError(error) => is::<io::Error>(error),
             MapError::MissingInnerMapDefinition { outer_name } => is::<String>(outer_name),
-            MapError::OutOfBounds { index, max_entries } => is::<(u32, u32)>((index, max_entries)),
+            MapError::OutOfBounds {
+                index, max_entries, ..
+            } => is::<(u32, u32)>((index, max_entries)),
             MapError::PinError { name, error } => is::<(Option<String>, PinError)>((name, error)),
             MapError::SyscallError(error) => is::<SyscallError>(error),
             MapError::Unsupported { name, .. } => is::<String>(name),

@@ -2,7 +2,10 @@
 
 use std::{error::Error as _, io::Write as _};
 
-use aya::maps::{Array, MapType};
+use aya::{
+    maps::{Array, MapType},
+    util::KernelVersion,
+};
 use aya_obj::spec::MapSpec;
 
 /// Says on the process's standard error, which the test harness does not catch, that a test did
@@ -25,7 +28,19 @@ pub(crate) fn may_create(test: &str) -> bool {
     }
 }
 
+/// Whether this process may create maps, on a kernel that is new enough for the test.
+#[allow(dead_code, reason = "each test binary uses a part")]
+pub(crate) fn may_create_since(test: &str, major: u8, minor: u8) -> bool {
+    let kernel = KernelVersion::current().unwrap();
+    let since = KernelVersion::new(major, minor, 0);
+    if kernel < since {
+        skip(test, &format!("needs Linux {since}, this is {kernel}"));
+    }
+    kernel >= since && may_create(test)
+}
+
 /// A map of 8 entries.
+#[allow(dead_code, reason = "each test binary uses a part")]
 pub(crate) fn spec(name: &str, map_type: MapType, key_size: u32, value_size: u32) -> MapSpec {
     MapSpec {
         key_size,

@@ -162,7 +162,7 @@ impl<T: BorrowMut<MapData>> PerfEventArray<T> {
             io_error: SyscallError::from(error).io_error,
         })?;
         let map: &MapData = (*self.map).borrow();
-        map.set_fd(&index, fd.as_fd(), 0)
+        map.set_fd(&index, fd.as_fd().as_raw_fd(), 0)
             .map_err(PerfBufferError::MapError)?;
         Ok(PerfEventArrayBuffer {
             _map: Arc::clone(&self.map),

@@ -1,0 +1,227 @@
+//! The system calls on one element of a map, and what the kernel's refusals mean.
+//!
+//! The sizes of the types were checked when the handle was made. Nothing here allocates, or makes
+//! text, unless the kernel refuses.
+
+use std::{fs, os::fd::AsRawFd as _, os::fd::RawFd};
+
+use aya_sys::Errno;
+use aya_uapi::bindings::{BPF_F_RDONLY, BPF_F_WRONLY};
+
+use super::{MapData, MapError, PerCpuValues, Pod, pod};
+use crate::{sys::SyscallError, util::KernelVersion};
+
+/// How the kernel refuses what a type of map never does; its headers have no name for it.
+pub(crate) const ENOTSUPP: Errno = Errno(524);
+
+impl MapData {
+    /// Copies the value of `key` into `value`.
+    pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), MapError> {
+        self.fd()
+            .raw()
+            .lookup(key, value, flags)
+            .map_err(|error| self.missing(error, MapError::KeyNotFound))
+    }
+
+    pub(crate) fn get<K: Pod, V: Pod>(&self, key: &K, flags: u64) -> Result<V, MapError> {
+        let mut value = pod::zeroed();
+        self.lookup(pod::bytes_of(key), pod::bytes_of_mut(&mut value), flags)?;
+        Ok(value)
+    }
+
+    pub(crate) fn get_per_cpu<K: Pod, V: Pod>(
+        &self,
+        key: &K,
+        flags: u64,
+    ) -> Result<PerCpuValues<V>, MapError> {
+        let mut buffer = PerCpuValues::<V>::buffer()?;
+        self.lookup(pod::bytes_of(key), &mut buffer, flags)?;
+        Ok(PerCpuValues::from_buffer(&buffer))
+    }
+
+    pub(crate) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
+        self.fd()
+            .raw()
+            .update(key, value, flags)
+            .map_err(|error| self.refused(error))
+    }
+
+    pub(crate) fn set<K: Pod, V: Pod>(
+        &mut self,
+        key: &K,
+        value: &V,
+        flags: u64,
+    ) -> Result<(), MapError> {
+        self.update(pod::bytes_of(key), pod::bytes_of(value), flags)
+    }
+
+    pub(crate) fn set_per_cpu<K: Pod, V: Pod>(
+        &mut self,
+        key: &K,
+        values: &PerCpuValues<V>,
+        flags: u64,
+    ) -> Result<(), MapError> {
+        self.update(pod::bytes_of(key), &values.to_buffer()?, flags)
+    }
+
+    /// Puts a value into a map without keys.
+    pub(crate) fn push<V: Pod>(&mut self, value: &V, flags: u64) -> Result<(), MapError> {
+        self.update(&[], pod::bytes_of(value), flags)
+    }
+
+    /// Takes a value out of a map without keys.
+    pub(crate) fn pop<V: Pod>(&mut self, flags: u64) -> Result<V, MapError> {
+        let mut value = pod::zeroed();
+        let bytes = pod::bytes_of_mut(&mut value);
+        self.fd()
+            .raw()
+            .take(&[], bytes, flags)
+            .map_err(|error| self.missing(error, MapError::ElementNotFound))?;
+        Ok(value)
+    }
+
+    /// Asks a map without keys for `value`, which becomes what it answers.
+    pub(crate) fn probe<V: Pod>(&self, mut value: V, flags: u64) -> Result<V, MapError> {
+        self.fd()
+            .raw()
+            .lookup(&[], pod::bytes_of_mut(&mut value), flags)
+            .map_err(|error| self.missing(error, MapError::ElementNotFound))?;
+        Ok(value)
+    }
+
+    /// Puts the object behind `fd` into the map. The kernel keeps a reference of its own.
+    pub(crate) fn set_fd<K: Pod>(&self, key: &K, fd: RawFd, flags: u64) -> Result<(), MapError> {
+        let key = pod::bytes_of(key);
+        // Maps of sockets have room for what the kernel gives back in a descriptor's place.
+        match self.shape().value_size {
+            8 => self.update(key, &i64::from(fd).to_ne_bytes(), flags),
+            _ => self.update(key, &fd.to_ne_bytes(), flags),
+        }
+    }
+
+    pub(crate) fn remove<K: Pod>(&mut self, key: &K) -> Result<(), MapError> {
+        self.fd()
+            .raw()
+            .delete(pod::bytes_of(key))
+            .map_err(|error| self.missing(error, MapError::KeyNotFound))
+    }
+
+    /// Puts the key behind `key`, or the first one, into `next`; `false` when there is none.
+    pub(crate) fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> Result<bool, MapError> {
+        self.fd()
+            .raw()
+            .next_key(key, next)
+            .map_err(|error| self.refused(error))
+    }
+
+    /// `absent` where the kernel says that there is no such element.
+    #[cold]
+    pub(crate) fn missing(&self, error: aya_sys::Error, absent: MapError) -> MapError {
+        match error.errno {
+            Errno::ENOENT => absent,
+            _ => self.refused(error),
+        }
+    }
+
+    /// What the kernel's refusal of something with elements means.
+    #[cold]
+    pub(crate) fn refused(&self, error: aya_sys::Error) -> MapError {
+        match error.errno {
+            Errno::E2BIG => MapError::Full {
+                name: self.name().to_owned(),
+                max_entries: self.max_entries(),
+            },
+            Errno::EPERM => match self.closed_to_user_space() {
+                Some(reason) => MapError::AccessDenied {
+                    name: self.name().to_owned(),
+                    reason,
+                },
+                None => SyscallError::from(error).into(),
+            },
+            _ => SyscallError::from(error).into(),
+        }
+    }
+
+    /// Why user space may not do everything with the map.
+    fn closed_to_user_space(&self) -> Option<&'static str> {
+        let flags = self.shape().flags;
+        if flags & BPF_F_WRONLY != 0 {
+            return Some(
+                "user space may not read it: create it without BPF_F_WRONLY, or leave the \
+                 reading to programs",
+            );
+        }
+        if flags & BPF_F_RDONLY != 0 {
+            return Some(
+                "user space may not change it: create it without BPF_F_RDONLY, or leave the \
+                 writing to programs",
+            );
+        }
+        match self.is_frozen() {
+            Ok(true) => Some("it is frozen: change it before it is, or create another map"),
+            _ => None,
+        }
+    }
+
+    /// That the kernel is too old for `what`.
+    pub(crate) fn too_old(
+        &self,
+        what: &str,
+        since: KernelVersion,
+        error: aya_sys::Error,
+    ) -> MapError {
+        MapError::KernelTooOld {
+            name: self.name().to_owned(),
+            what: format!("{what} maps of type {}", self.map_type()),
+            since,
+            error: error.into(),
+        }
+    }
+
+    /// Whether user space can no longer change the map ([`freeze`](Self::freeze)). Since kernel 5.2.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::IoError`] when `/proc` cannot be read.
+    pub fn is_frozen(&self) -> Result<bool, MapError> {
+        // Older kernels do not freeze, and say nothing about it.
+        Ok(self.told("frozen:")?.is_some_and(|frozen| frozen != 0))
+    }
+
+    /// The memory that the kernel counts for the map, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::IoError`] when `/proc` cannot be read.
+    pub fn memlock(&self) -> Result<u64, MapError> {
+        Ok(self.told("memlock:")?.unwrap_or_default())
+    }
+
+    /// A number that the kernel tells about the descriptor.
+    fn told(&self, field: &str) -> Result<Option<u64>, MapError> {
+        let path = format!("/proc/self/fdinfo/{}", self.fd().raw().as_raw_fd());
+        let text = fs::read_to_string(path).map_err(|error| ("/proc/self/fdinfo", error))?;
+        let value = text.lines().find_map(|line| line.strip_prefix(field));
+        Ok(value.and_then(|value| value.trim().parse().ok()))
+    }
+
+    /// Forbids user space to change the map from now on; programs still can. It cannot be undone.
+    /// Since kernel 5.2.
+    ///
+    /// A map that is frozen, and was created with `BPF_F_RDONLY_PROG`, is constant to the verifier.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::AccessDenied`] when it is frozen already, or is mapped to be written to;
+    /// [`MapError::SyscallError`] when the kernel refuses for another reason.
+    pub fn freeze(&self) -> Result<(), MapError> {
+        self.fd().raw().freeze().map_err(|error| match error.errno {
+            Errno::EBUSY => MapError::AccessDenied {
+                name: self.name().to_owned(),
+                reason: "it is frozen already, or mapped into memory to be written to: freeze it \
+                         once, when nobody writes any more",
+            },
+            _ => self.refused(error),
+        })
+    }
+}
