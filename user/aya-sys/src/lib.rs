@@ -7,6 +7,7 @@
 //! | [`netlink`] | programs on network interfaces, for kernels without links for them |
 //! | [`socket`] | programs on sockets |
 //! | [`epoll`] | one descriptor that stands for several |
+//! | [`poll`] | waiting for one descriptor |
 //! | [`mmap`] | memory shared with the kernel |
 //! | [`memlock`] | the limit on locked memory, for kernels before 5.11 |
 //! | `fake` | a stand-in for the kernel, for tests (feature `fake`) |
@@ -26,6 +27,7 @@ pub mod memlock;
 pub mod mmap;
 pub mod netlink;
 pub mod perf;
+pub mod poll;
 mod process;
 pub mod socket;
 

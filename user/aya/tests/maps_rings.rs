@@ -2,14 +2,15 @@
 //! `BPF_PROG_TEST_RUN` runs.
 
 use std::{
+    ops::ControlFlow,
     os::fd::{AsFd, AsRawFd as _, OwnedFd},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use aya::maps::{
-    Map, MapData, MapType, PerfEventArray, RingBuf,
+    Map, MapData, MapError, MapType, PerfEventArray, RingBuf,
     perf::{Events, PerfBufferError, PerfEvent},
 };
 use aya_obj::spec::MapSpec;
@@ -238,6 +239,99 @@ fn a_reader_opened_later_goes_on_where_the_last_one_stopped() {
     assert_eq!(first_u64(&ring.next().unwrap()), 1);
     assert_eq!(first_u64(&ring.next().unwrap()), 2);
     assert!(ring.next().is_none());
+}
+
+#[test]
+fn all_at_once_or_up_to_where_one_wants() {
+    let test = "all_at_once_or_up_to_where_one_wants";
+    let Some((events, numbers)) = create(test, MapType::RingBuf, 0, 4096) else {
+        return;
+    };
+    let program = sender(&events, &numbers, 40);
+    let mut ring = ring(events);
+    assert_eq!(ring.for_each(|_| panic!("nothing was sent")), 0);
+    assert_eq!((ring.capacity(), ring.available_bytes()), (4096, 0));
+    let (mut sent, mut expected) = (0, 0);
+    for round in 1..200 {
+        let times = round % 80 + 1;
+        run(&program, times);
+        assert_eq!(ring.available_bytes(), 48 * times as usize);
+        assert_eq!(
+            ring.producer_position() - ring.consumer_position(),
+            ring.available_bytes()
+        );
+        // Stops in the middle, and goes on behind the record at which it stopped.
+        let mut check = |record: aya::maps::Record<'_>| {
+            assert_eq!(record.read::<[u64; 5]>().unwrap(), [expected; 5]);
+            let (number, rest) = record.split::<u64>().unwrap();
+            assert_eq!((number, rest), (expected, &record[8..]));
+            expected += 1;
+            number
+        };
+        let middle = sent + u64::from(times / 2);
+        let stopped = ring.try_for_each(|record| match check(record) {
+            number if number == middle => ControlFlow::Break(number),
+            _ => ControlFlow::Continue(()),
+        });
+        assert_eq!(stopped, ControlFlow::Break(middle));
+        let left = (times - times / 2 - 1) as usize;
+        assert_eq!(ring.available_bytes(), 48 * left);
+        let rest = ring.for_each(|record| {
+            check(record);
+        });
+        assert_eq!((rest, ring.available_bytes()), (left, 0));
+        sent += u64::from(times);
+    }
+    run(&program, 1);
+    let item = ring.next().unwrap();
+    assert!(matches!(
+        item.read::<u64>().unwrap_err(),
+        MapError::InvalidRecordSize { name, size: 8, found: 40 } if name == "EVENTS"
+    ));
+    assert_eq!(item.split::<u64>().unwrap().1.len(), 32);
+}
+
+#[test]
+fn waits_for_a_record_up_to_a_time() {
+    let test = "waits_for_a_record_up_to_a_time";
+    let Some((events, numbers)) = create(test, MapType::RingBuf, 0, 4096) else {
+        return;
+    };
+    let program = sender(&events, &numbers, 8);
+    let mut ring = ring(events);
+    let started = Instant::now();
+    assert!(!ring.wait(Some(Duration::from_millis(30))).unwrap());
+    assert!(started.elapsed() >= Duration::from_millis(30));
+    assert!(!ring.wait(Some(Duration::ZERO)).unwrap());
+    run(&program, 1);
+    assert!(ring.wait(Some(Duration::ZERO)).unwrap());
+    assert!(ring.wait(None).unwrap(), "as long as it is not read");
+    assert_eq!(ring.for_each(|_| ()), 1);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(30));
+            run(&program, 1);
+        });
+        assert!(ring.wait(Some(Duration::from_secs(20))).unwrap());
+    });
+    assert!(ring.next().is_some());
+}
+
+#[test]
+fn one_reader_in_a_process() {
+    let test = "one_reader_in_a_process";
+    let Some((events, _)) = create(test, MapType::RingBuf, 0, 4096) else {
+        return;
+    };
+    // Another descriptor of the same map.
+    let other = events.fd().as_fd().try_clone_to_owned().unwrap();
+    let other = Map::from_map_data(MapData::from_fd(other).unwrap()).unwrap();
+    let reader = ring(events);
+    let refused = RingBuf::try_from(&other).unwrap_err();
+    assert!(matches!(&refused, MapError::InUse { name } if name == "EVENTS"));
+    assert!(refused.to_string().starts_with("map `EVENTS` is in use"));
+    drop(reader);
+    RingBuf::try_from(&other).unwrap();
 }
 
 /// The reader sleeps in `epoll_wait` with edge triggering, as tokio does: one lost wake-up and it

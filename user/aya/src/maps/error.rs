@@ -83,6 +83,27 @@ pub enum MapError {
         /// Why not, and what to do.
         reason: &'static str,
     },
+    /// A record has not the size of the type that it is to be read as.
+    InvalidRecordSize {
+        /// The map's name.
+        name: String,
+        /// The size of the type, in bytes.
+        size: usize,
+        /// The size of the record, in bytes.
+        found: usize,
+    },
+    /// The channel has an end in this process already, and can have one only.
+    InUse {
+        /// The map's name.
+        name: String,
+    },
+    /// A channel cannot be waited for any more.
+    Closed {
+        /// The map's name.
+        name: String,
+        /// The reason.
+        io_error: io::Error,
+    },
     /// The index is not below the map's `max_entries`.
     OutOfBounds {
         /// The map's name.
@@ -208,6 +229,20 @@ impl fmt::Display for MapError {
                 "map `{name}` has values of {expected} bytes, the given type has {size}: use the \
                  value type of the eBPF side"
             ),
+            Self::InvalidRecordSize { name, size, found } => write!(
+                f,
+                "map `{name}` sent a record of {found} bytes, the given type has {size}: use the \
+                 type that the program sends"
+            ),
+            Self::InUse { name } => write!(
+                f,
+                "map `{name}` is in use in this process, and has room for one handle: use that one, \
+                 or drop it first"
+            ),
+            Self::Closed { name, .. } => write!(
+                f,
+                "map `{name}` cannot be waited for any more: open it again"
+            ),
             Self::InvalidValueStride { size, stride } => write!(
                 f,
                 "the map's values of {size} bytes are no whole number of {stride}-byte elements: \
@@ -304,7 +339,10 @@ impl Error for MapError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::CreateError { error, .. } | Self::KernelTooOld { error, .. } => Some(error),
-            Self::IoError(error) => Some(error),
+            Self::IoError(error)
+            | Self::Closed {
+                io_error: error, ..
+            } => Some(error),
             // The message is, or holds, the inner error's own, so its source comes next.
             Self::SyscallError(error) => error.source(),
             Self::PinError { error, .. } => error.source(),

@@ -4,16 +4,45 @@
 use std::{
     os::fd::BorrowedFd,
     slice,
-    sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicU8, AtomicU16},
 };
 
 use aya_sys::mmap::Mmap;
 
 use crate::sys::SyscallError;
 
+// The protocols take them from here: the model that tests their ordering has its own.
+pub(super) use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+
 /// A mapping of a descriptor.
 #[derive(Debug)]
-pub(crate) struct Shared(Mmap);
+pub(crate) struct Shared(Memory);
+
+#[derive(Debug)]
+enum Memory {
+    Mapped(Mmap),
+    /// Memory of this process, whose other side is a test.
+    #[cfg(test)]
+    Simulated(std::sync::Arc<simulated::Allocation>),
+}
+
+impl Memory {
+    fn as_ptr(&self) -> *mut u8 {
+        match self {
+            Self::Mapped(map) => map.as_ptr(),
+            #[cfg(test)]
+            Self::Simulated(allocation) => allocation.start(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Mapped(map) => map.len(),
+            #[cfg(test)]
+            Self::Simulated(allocation) => allocation.len(),
+        }
+    }
+}
 
 /// Words that both sides may access at any time.
 ///
@@ -41,7 +70,7 @@ impl Shared {
         len: usize,
         writable: bool,
     ) -> Result<Self, SyscallError> {
-        Ok(Self(Mmap::new(fd, offset, len, writable)?))
+        Ok(Self(Memory::Mapped(Mmap::new(fd, offset, len, writable)?)))
     }
 
     /// The word at `offset`; `None` when it is not inside or not aligned. Words of a mapping that
@@ -127,13 +156,120 @@ impl Shared {
     }
 }
 
+/// The data of a ring, a power of two bytes mapped twice in a row, so that nothing in it is ever split.
+/// Offsets are positions modulo its size: any position leads inside.
+#[derive(Debug)]
+pub(super) struct Ring {
+    memory: Shared,
+    /// Where in the memory the data starts, a multiple of 8.
+    start: usize,
+    size: usize,
+}
+
+impl Ring {
+    /// The ring of `size` bytes at `start`; `None` when it is not all inside, or of no such size.
+    pub(super) fn new(memory: Shared, start: usize, size: usize) -> Option<Self> {
+        let fits = size.is_power_of_two() && size >= 8 && start.is_multiple_of(8);
+        let twice = size.checked_mul(2)?;
+        (fits && memory.holds(start, twice)).then_some(Self {
+            memory,
+            start,
+            size,
+        })
+    }
+
+    /// The memory that the ring is a part of.
+    pub(super) const fn memory(&self) -> &Shared {
+        &self.memory
+    }
+
+    pub(super) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The first word of the record at `position`.
+    pub(super) fn header(&self, position: usize) -> &AtomicU32 {
+        // SAFETY: the offset is a multiple of 8 below the size, so the word is aligned and inside. The
+        // kernel may write it at any time, which is what atomics allow.
+        unsafe { &*self.at(position).cast::<AtomicU32>() }
+    }
+
+    /// The `len` bytes from 8 behind `position`; `None` when a ring has no such records.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Shared::bytes`].
+    pub(super) unsafe fn payload(&self, position: usize, len: usize) -> Option<&[u8]> {
+        if len > self.size - 8 {
+            return None;
+        }
+        // SAFETY: an offset below the size, and no more than the size from there, are inside of twice
+        // the size; the caller vouches that nobody writes to it.
+        Some(unsafe { slice::from_raw_parts(self.at(position).add(8), len) })
+    }
+
+    fn at(&self, position: usize) -> *mut u8 {
+        let offset = position & (self.size - 8);
+        // SAFETY: below `start + size`, which `new` has found inside.
+        unsafe { self.memory.0.as_ptr().add(self.start + offset) }
+    }
+}
+
+/// Memory that a test writes as the kernel does.
+#[cfg(test)]
+pub(super) mod simulated {
+    use std::{cell::UnsafeCell, sync::Arc};
+
+    use super::{Memory, Shared};
+
+    #[derive(Debug)]
+    pub(in crate::maps) struct Allocation(Box<[UnsafeCell<u64>]>);
+
+    // SAFETY: accesses go through raw pointers and atomics, as those to memory shared with the kernel.
+    unsafe impl Sync for Allocation {}
+    // SAFETY: bytes belong to no thread.
+    unsafe impl Send for Allocation {}
+
+    impl Allocation {
+        pub(super) fn start(&self) -> *mut u8 {
+            self.0.as_ptr().cast_mut().cast()
+        }
+
+        pub(super) fn len(&self) -> usize {
+            size_of_val(&*self.0)
+        }
+
+        /// Zeros.
+        pub(in crate::maps) fn new(bytes: usize) -> Arc<Self> {
+            Arc::new(Self((0..bytes.div_ceil(8)).map(|_| 0.into()).collect()))
+        }
+
+        /// The same memory, as the code to be tested takes it.
+        pub(in crate::maps) fn shared(self: &Arc<Self>) -> Shared {
+            Shared(Memory::Simulated(Arc::clone(self)))
+        }
+
+        /// Writes bytes that are not atomic: a race with a reader is one that Miri finds.
+        pub(in crate::maps) fn write(&self, offset: usize, bytes: &[u8]) {
+            assert!(offset + bytes.len() <= self.len());
+            // SAFETY: inside; the test is about whether nobody else accesses them.
+            unsafe {
+                let to = self.start().add(offset);
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{fs::File, os::fd::AsFd as _, sync::atomic::Ordering};
+    use std::{fs::File, os::fd::AsFd as _};
 
     use super::*;
 
     #[test]
+    // Miri maps no files.
+    #[cfg(not(miri))]
     fn nothing_outside_or_unaligned() {
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
         let page = aya_sys::page_size();
