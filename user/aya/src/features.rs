@@ -29,6 +29,12 @@ pub enum Feature {
     FuncInfo,
     /// Arrays can be mapped into memory (5.5).
     MappedArrays,
+    /// Several elements of a map can be read, set and removed by one call (5.6).
+    MapBatches,
+    /// An element of a hash map can be read and removed at once (5.14).
+    HashTake,
+    /// One CPU's value in a per-CPU map can be read and set alone (7.0).
+    OneCpu,
     /// Ring buffers (5.8).
     RingBuf,
     /// A program's hold on a cgroup is a bpf_link (5.7).

@@ -2,7 +2,11 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-use aya_uapi::{Cmd, MapType, attr, bindings::BPF_F_NUMA_NODE, maps};
+use aya_uapi::{
+    Cmd, MapType, attr,
+    bindings::{BPF_F_CPU, BPF_F_NUMA_NODE},
+    maps,
+};
 
 use super::{number, object, optional};
 use crate::{
@@ -104,6 +108,8 @@ pub struct Map {
     fd: OwnedFd,
     key_size: usize,
     value_size: usize,
+    /// Bytes from one CPU's value to the next one's; those of a value where there is only one.
+    stride: usize,
 }
 
 /// The two buffers of a batch operation, and how much of them counts.
@@ -118,21 +124,24 @@ pub struct Batch<'a> {
 impl Map {
     /// Creates a map.
     pub fn create(map: &MapCreate<'_>) -> Result<Self> {
-        let value_size = value_bytes(map.map_type, map.value_size)?;
+        let (value_size, stride) = value_bytes(map.map_type, map.value_size)?;
         Ok(Self {
             fd: map_create(map)?,
             key_size: map.key_size as usize,
             value_size,
+            stride,
         })
     }
 
     /// A map that exists; asks the kernel for its sizes. Since kernel 4.13.
     pub fn open(fd: OwnedFd) -> Result<Self> {
         let info = object::map_info(fd.as_fd())?;
+        let (value_size, stride) = value_bytes(MapType(info.type_), info.value_size)?;
         Ok(Self {
             fd,
             key_size: info.key_size as usize,
-            value_size: value_bytes(MapType(info.type_), info.value_size)?,
+            value_size,
+            stride,
         })
     }
 
@@ -145,6 +154,11 @@ impl Map {
     /// CPUs, each padded to a multiple of 8 bytes.
     pub const fn value_size(&self) -> usize {
         self.value_size
+    }
+
+    /// Size in bytes of what one CPU's value takes in a buffer, padding included.
+    pub const fn stride(&self) -> usize {
+        self.stride
     }
 
     /// Another descriptor of the same map.
@@ -171,6 +185,28 @@ impl Map {
             return Err(wrong_size(Cmd::MAP_UPDATE_ELEM));
         }
         self.element(Cmd::MAP_UPDATE_ELEM, Some(key), address(value), flags)
+    }
+
+    /// Copies one CPU's value into `value`, of the size of [`stride`](Self::stride) (`BPF_F_CPU`). Since
+    /// kernel 7.0; `EINVAL` before.
+    pub fn lookup_on(&self, key: &[u8], cpu: u32, value: &mut [u8]) -> Result<()> {
+        let cmd = Cmd::MAP_LOOKUP_ELEM;
+        // A kernel that knows the flag writes one value, with or without its padding; one that does not
+        // refuses it.
+        if value.len() != self.stride {
+            return Err(wrong_size(cmd));
+        }
+        self.element(cmd, Some(key), address_mut(value), on_cpu(cpu))
+    }
+
+    /// Sets one CPU's value (`BPF_F_CPU`); `value` has the size of [`stride`](Self::stride). Since kernel
+    /// 7.0; `EINVAL` before.
+    pub fn update_on(&self, key: &[u8], cpu: u32, value: &[u8], flags: u64) -> Result<()> {
+        let cmd = Cmd::MAP_UPDATE_ELEM;
+        if value.len() != self.stride {
+            return Err(wrong_size(cmd));
+        }
+        self.element(cmd, Some(key), address(value), flags | on_cpu(cpu))
     }
 
     /// Removes an element (`BPF_MAP_DELETE_ELEM`); `ENOENT` if there is none.
@@ -211,35 +247,33 @@ impl Map {
     }
 
     /// Copies elements, as many as the buffers hold (`BPF_MAP_LOOKUP_BATCH`), or takes them out with
-    /// `take` (`BPF_MAP_LOOKUP_AND_DELETE_BATCH`). Since kernel 5.6.
+    /// `take` (`BPF_MAP_LOOKUP_AND_DELETE_BATCH`). Since kernel 5.6, of per-CPU arrays 5.13.
     ///
-    /// `position` is where to go on, `None` at the beginning and the returned one after that. Returns
-    /// how many were copied, and `None` for a position behind the last one. `ENOSPC` if the buffers are
-    /// too small for what stands together in the map.
+    /// `position` is where to go on and moves behind what was copied. Returns how many were. `ENOSPC` if
+    /// the buffers are too small for what stands together in the map; with larger ones it goes on.
     pub fn lookup_batch(
         &self,
-        position: Option<Position>,
+        position: &mut Position,
         batch: Batch<'_>,
         take: bool,
         flags: u64,
-    ) -> Result<(usize, Option<Position>)> {
+    ) -> Result<usize> {
         let cmd = if take {
             Cmd::MAP_LOOKUP_AND_DELETE_BATCH
         } else {
             Cmd::MAP_LOOKUP_BATCH
         };
-        // Hash maps write 4 bytes of position, others a key.
-        let size = self.key_size.max(size_of::<u32>());
-        let mut next = Position(vec![0; size]);
-        let start = match &position {
-            Some(position) if position.0.len() == size => address(&position.0),
-            Some(_) => return Err(wrong_size(cmd)),
-            None => 0,
-        };
         let count = self.batch_count(cmd, batch.keys.len(), batch.values.len())?;
+        if position.ended {
+            return Ok(0);
+        }
+        // Hash maps write 4 bytes of position, others a key. Where the kernel reads it, it reads it
+        // before it writes the next one.
+        position.at.resize(self.key_size.max(size_of::<u32>()), 0);
+        let at = address_mut(&mut position.at);
         let mut attr = attr::MapBatch {
-            in_batch: start,
-            out_batch: address_mut(&mut next.0),
+            in_batch: if position.begun { at } else { 0 },
+            out_batch: at,
             keys: address_mut(batch.keys),
             values: address_mut(batch.values),
             count,
@@ -249,26 +283,42 @@ impl Map {
         };
         // SAFETY: keys and values have room for `count` elements of the map's sizes; a position has the
         // size of the largest the kernel writes.
-        match unsafe { bpf(cmd, &mut attr) } {
-            Ok(_) => Ok((attr.count as usize, Some(next))),
-            Err(error) if error.errno == Errno::ENOENT => Ok((attr.count as usize, None)),
-            Err(error) => Err(error),
+        let result = unsafe { bpf(cmd, &mut attr) };
+        // The kernel sets it to what it has copied, whatever ended that.
+        let copied = attr.count as usize;
+        match result {
+            Ok(_) => {}
+            Err(error) if error.errno == Errno::ENOENT => position.ended = true,
+            // The next element went again and again while it was looked at.
+            Err(error) if error.errno == Errno::EINTR => {
+                if copied == 0 {
+                    return Ok(0);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        position.begun = true;
+        Ok(copied)
+    }
+
+    /// Sets elements (`BPF_MAP_UPDATE_BATCH`), in order; returns how many, and why not more. Since
+    /// kernel 5.6, of per-CPU arrays 5.13, of maps of maps 5.14.
+    pub fn update_batch(&self, keys: &[u8], values: &[u8], flags: u64) -> (usize, Result<()>) {
+        let cmd = Cmd::MAP_UPDATE_BATCH;
+        match self.batch_count(cmd, keys.len(), values.len()) {
+            Ok(count) => self.write_batch(cmd, count, keys, values, flags),
+            Err(error) => (0, Err(error)),
         }
     }
 
-    /// Sets elements (`BPF_MAP_UPDATE_BATCH`) and returns how many. Since kernel 5.6.
-    pub fn update_batch(&self, keys: &[u8], values: &[u8], flags: u64) -> Result<usize> {
-        let cmd = Cmd::MAP_UPDATE_BATCH;
-        let count = self.batch_count(cmd, keys.len(), values.len())?;
-        self.write_batch(cmd, count, keys, values, flags)
-    }
-
-    /// Removes elements (`BPF_MAP_DELETE_BATCH`) and returns how many; `ENOENT` at the first that is not
-    /// there. Since kernel 5.6.
-    pub fn delete_batch(&self, keys: &[u8]) -> Result<usize> {
+    /// Removes elements (`BPF_MAP_DELETE_BATCH`), in order; returns how many, and why not more: `ENOENT`
+    /// at the first that is not there. Since kernel 5.6.
+    pub fn delete_batch(&self, keys: &[u8]) -> (usize, Result<()>) {
         let cmd = Cmd::MAP_DELETE_BATCH;
-        let count = self.key_count(cmd, keys.len())?;
-        self.write_batch(cmd, count, keys, &[], 0)
+        match self.key_count(cmd, keys.len()) {
+            Ok(count) => self.write_batch(cmd, count, keys, &[], 0),
+            Err(error) => (0, Err(error)),
+        }
     }
 
     fn write_batch(
@@ -278,7 +328,7 @@ impl Map {
         keys: &[u8],
         values: &[u8],
         flags: u64,
-    ) -> Result<usize> {
+    ) -> (usize, Result<()>) {
         let mut attr = attr::MapBatch {
             keys: address(keys),
             values: address(values),
@@ -288,8 +338,13 @@ impl Map {
             ..attr::MapBatch::ZEROED
         };
         // SAFETY: the kernel only reads, `count` elements of the map's sizes.
-        unsafe { bpf(cmd, &mut attr) }?;
-        Ok(attr.count as usize)
+        let result = unsafe { bpf(cmd, &mut attr) };
+        let done = match result {
+            // It refused before it began: with all of them done there is nothing to refuse.
+            Err(_) if attr.count == count => 0,
+            _ => attr.count as usize,
+        };
+        (done, result.map(drop))
     }
 
     fn batch_count(&self, cmd: Cmd, keys: usize, values: usize) -> Result<u32> {
@@ -335,23 +390,59 @@ impl Map {
 }
 
 /// How far [`Map::lookup_batch`] has come.
-#[derive(Clone, Debug)]
-pub struct Position(Vec<u8>);
+#[derive(Clone, Debug, Default)]
+pub struct Position {
+    /// As the kernel wrote it. Its memory serves all calls.
+    at: Vec<u8>,
+    begun: bool,
+    ended: bool,
+}
 
-/// Bytes that the kernel copies for one element. A type that the table does not know may be per-CPU: the
-/// larger size is safe for both.
-fn value_bytes(map_type: MapType, value_size: u32) -> Result<usize> {
+impl Position {
+    /// Before the first element.
+    pub const fn new() -> Self {
+        Self {
+            at: Vec::new(),
+            begun: false,
+            ended: false,
+        }
+    }
+
+    /// Goes behind the last element.
+    pub const fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Whether something was copied, and `lookup_batch` goes on behind it.
+    pub const fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Whether it is behind the last element.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+/// Bytes that the kernel copies for one element, and for one CPU's value of it. A type that the table does
+/// not know may be per-CPU: the larger size is safe for both.
+fn value_bytes(map_type: MapType, value_size: u32) -> Result<(usize, usize)> {
     let value_size = value_size as usize;
     match maps::map(map_type) {
-        Some(def) if !def.per_cpu => Ok(value_size),
+        Some(def) if !def.per_cpu => Ok((value_size, value_size)),
         _ => {
             let cpus = possible_cpus()?;
-            value_size
-                .checked_next_multiple_of(8)
-                .and_then(|size| size.checked_mul(cpus))
+            let stride = value_size.checked_next_multiple_of(8);
+            stride
+                .and_then(|stride| Some((stride.checked_mul(cpus)?, stride)))
                 .ok_or(wrong_size(Cmd::MAP_CREATE))
         }
     }
+}
+
+/// The flags that name a CPU.
+fn on_cpu(cpu: u32) -> u64 {
+    u64::from(BPF_F_CPU) | u64::from(cpu) << 32
 }
 
 fn wrong_size(cmd: Cmd) -> Error {

@@ -97,7 +97,10 @@ fn buffers_of_another_size_are_refused() {
         keys: &mut keys,
         values: &mut [0; 8],
     };
-    invalid(map.lookup_batch(None, batch, false, 0).map(drop));
+    let mut position = Position::new();
+    invalid(map.lookup_batch(&mut position, batch, false, 0).map(drop));
+    invalid(map.update_batch(&[0; 8], &[0; 8], 0).1);
+    invalid(map.delete_batch(&[0; 5]).1);
 }
 
 #[test]
@@ -113,6 +116,10 @@ fn a_map_opened_again_knows_its_sizes() {
     let mut value = vec![0xff; values];
     again.lookup(&[0; 4], &mut value, 0).unwrap();
     assert!(value.iter().all(|byte| *byte == 0));
+    assert_eq!(again.stride(), 8);
+    let invalid = |result: Result<()>| assert_eq!(result.unwrap_err().errno, Errno::EINVAL);
+    invalid(again.lookup_on(&[0; 4], 0, &mut [0; 5]));
+    invalid(again.update_on(&[0; 4], 0, &[0; 16], 0));
 }
 
 #[test]
@@ -143,25 +150,51 @@ fn batches() {
     };
     let keys: Vec<u8> = (0..5u32).flat_map(u32::to_ne_bytes).collect();
     let values: Vec<u8> = (10..15u32).flat_map(u32::to_ne_bytes).collect();
-    assert_eq!(map.update_batch(&keys, &values, 0).unwrap(), 5);
+    assert_eq!(map.update_batch(&keys, &values, 0), (5, Ok(())));
     let (mut all_keys, mut all_values) = (Vec::<u8>::new(), Vec::<u8>::new());
-    let mut position = None;
-    loop {
+    let mut position = Position::new();
+    assert!(!position.has_begun());
+    while !position.has_ended() {
         let (mut keys, mut values) = ([0; 8], [0; 8]);
         let batch = Batch {
             keys: &mut keys,
             values: &mut values,
         };
-        let (count, next) = map.lookup_batch(position, batch, false, 0).unwrap();
+        let count = map.lookup_batch(&mut position, batch, false, 0).unwrap();
         all_keys.extend(&keys[..count * 4]);
         all_values.extend(&values[..count * 4]);
-        position = next;
-        if position.is_none() {
-            break;
-        }
     }
     assert_eq!(all_keys, keys);
     assert_eq!(all_values, values);
+    // The last key is outside.
+    let keys = [[0; 4], [0xff; 4]].concat();
+    let (done, result) = map.update_batch(&keys, &[7; 8], 0);
+    assert_eq!((done, result.unwrap_err().errno), (1, Errno::E2BIG));
+    // Nothing is ever taken out of an array.
+    let (done, result) = map.delete_batch(&keys);
+    assert_eq!((done, result.unwrap_err().errno), (0, Errno(524)));
+}
+
+#[test]
+fn batches_that_are_taken() {
+    let test = "bpf::batches_that_are_taken";
+    let Some(map) = needs_kernel(test, || create(MapType::HASH, 4, 4, 8)) else {
+        return;
+    };
+    let keys: Vec<u8> = (0..8u32).flat_map(u32::to_ne_bytes).collect();
+    assert_eq!(map.update_batch(&keys, &keys, 0), (8, Ok(())));
+    let (done, result) = map.delete_batch(&[keys[..8].to_owned(), vec![0xff; 4]].concat());
+    assert_eq!((done, result.unwrap_err().errno), (2, Errno::ENOENT));
+    let mut position = Position::new();
+    let (mut taken, mut values) = ([0; 32], [0; 32]);
+    let batch = Batch {
+        keys: &mut taken,
+        values: &mut values,
+    };
+    assert_eq!(map.lookup_batch(&mut position, batch, true, 0), Ok(6));
+    assert!(position.has_ended());
+    assert_eq!(taken, values);
+    assert!(!map.next_key(None, &mut [0; 4]).unwrap());
 }
 
 #[test]

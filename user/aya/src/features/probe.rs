@@ -19,6 +19,11 @@ pub(super) fn probe(feature: Feature) -> Result<(), Error> {
         Feature::Names => map(MapType::ARRAY, 4, "probe", 0),
         Feature::MappedArrays => map(MapType::ARRAY, 4, "", BPF_F_MMAPABLE),
         Feature::RingBuf => map(MapType::RINGBUF, 0, "", 0),
+        Feature::MapBatches => {
+            let map = elements(MapType::ARRAY)?;
+            map.update_batch(&[0; 4], &[0; 4], 0).1
+        }
+        Feature::OneCpu => elements(MapType::PERCPU_ARRAY)?.lookup_on(&[0; 4], 0, &mut [0; 8]),
         // The element that names a program is twice as large as the one that does not.
         Feature::DevMapPrograms => map(MapType::DEVMAP, 8, "", 0),
         Feature::CpuMapPrograms => map(MapType::CPUMAP, 8, "", 0),
@@ -29,8 +34,9 @@ pub(super) fn probe(feature: Feature) -> Result<(), Error> {
             bpf::prog_query(target, AttachType::TCX_INGRESS, 0).map(drop)
         }
         Feature::FuncInfo => load(|btf| function(btf, FuncLinkage::STATIC)),
-        // Only programs, and what they attach to, could tell; attaching and loading do.
-        Feature::CgroupLink
+        // What uses it finds out.
+        Feature::HashTake
+        | Feature::CgroupLink
         | Feature::XdpLink
         | Feature::BindMap
         | Feature::PerfLink
@@ -123,6 +129,16 @@ fn declaration_tag(btf: &mut Btf, attribute: bool) {
             attribute,
         },
     );
+}
+
+/// A map of one element, with keys and values of 4 bytes.
+fn elements(map_type: MapType) -> Result<bpf::Map, Error> {
+    bpf::Map::create(&bpf::MapCreate {
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        ..bpf::MapCreate::new(map_type)
+    })
 }
 
 fn map(map_type: MapType, value_size: u32, name: &str, flags: u32) -> Result<(), Error> {

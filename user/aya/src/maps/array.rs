@@ -8,8 +8,9 @@ use std::{
 
 pub use super::fd_array::{CgroupArray, ProgramArray};
 use super::{
-    IterableMap, Map, MapData, MapError, PerCpuValues, Pod,
-    handle::{create, handle},
+    BatchError, IterableMap, Map, MapData, MapError, MapIter, PerCpuValues, Pod,
+    handle::{create, handle, iterable},
+    per_cpu::per_cpu,
 };
 use crate::pin::PinError;
 
@@ -50,7 +51,7 @@ create!(PerCpuArray<V>, key: u32, value: V, PerCpuArray);
 
 /// The reading side of both arrays; they differ in what an element is and how it is read.
 macro_rules! read {
-    ($handle:ident, $element:ty, $get:ident, $what:literal) => {
+    ($handle:ident, $element:ty, $what:literal) => {
         impl<T: Borrow<MapData>, V: Pod> $handle<T, V> {
             /// The number of elements, which is the map's `max_entries`.
             #[allow(
@@ -69,12 +70,14 @@ macro_rules! read {
             pub fn get(&self, index: &u32, flags: u64) -> Result<$element, MapError> {
                 let map = self.inner.borrow();
                 map.check_bounds(*index)?;
-                map.$get(index, flags)
+                map.get(index, flags)
             }
 
             #[doc = concat!("Walks the ", $what, " of all indices, in order.")]
+            ///
+            /// They are read in batches, as [`MapIter`] says, where the kernel can.
             pub fn iter(&self) -> impl Iterator<Item = Result<$element, MapError>> + '_ {
-                (0..self.len()).map(|index| self.get(&index, 0))
+                MapIter::new(self).map(|entry| Ok(entry?.1))
             }
         }
 
@@ -86,11 +89,37 @@ macro_rules! read {
             fn get(&self, index: &u32) -> Result<$element, MapError> {
                 Self::get(self, index, 0)
             }
+
+            iterable!(@methods $element, in_batches);
+        }
+
+        impl<T: BorrowMut<MapData>, V: Pod> $handle<T, V> {
+            #[doc = concat!("Sets the ", $what, " at as many indices, in order, by few calls where the \
+                             kernel can (since 5.6; arrays with a value per CPU since 5.13). Returns \
+                             how many that were. `flags` is as for [`set`](Self::set).")]
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::OutOfBounds`] and [`MapError::BatchMismatch`] (slices of different
+            /// lengths) before anything is set, otherwise at the first that cannot be set, with the
+            /// number of those that were.
+            pub fn set_batch(
+                &mut self,
+                indices: &[u32],
+                values: &[$element],
+                flags: u64,
+            ) -> Result<usize, BatchError> {
+                let map = self.inner.borrow_mut();
+                let beyond = indices.iter().try_for_each(|index| map.check_bounds(*index));
+                beyond.map_err(|error| BatchError { done: 0, error })?;
+                map.insert_batch(indices, values, flags)
+            }
         }
     };
 }
-read!(Array, V, get, "value");
-read!(PerCpuArray, PerCpuValues<V>, get_per_cpu, "values");
+read!(Array, V, "value");
+read!(PerCpuArray, PerCpuValues<V>, "values");
+per_cpu!(PerCpuArray<V>, key: u32, check_bounds);
 
 impl<T: BorrowMut<MapData>, V: Pod> Array<T, V> {
     /// Sets the value at `index`. `flags` is 0, or `BPF_F_LOCK` for values with a spin lock.
@@ -114,6 +143,6 @@ impl<T: BorrowMut<MapData>, V: Pod> PerCpuArray<T, V> {
     pub fn set(&mut self, index: u32, values: PerCpuValues<V>, flags: u64) -> Result<(), MapError> {
         let map = self.inner.borrow_mut();
         map.check_bounds(index)?;
-        map.set_per_cpu(&index, &values, flags)
+        map.set(&index, &values, flags)
     }
 }

@@ -88,7 +88,7 @@ impl CgroupStorageKey {
 macro_rules! cgroup_storage {
     (
         $(#[$doc:meta])*
-        $handle:ident, value: $value:ty, $get:ident, $set:ident
+        $handle:ident, value: $value:ty
     ) => {
         handle! {
             $(#[$doc])*
@@ -119,8 +119,8 @@ macro_rules! cgroup_storage {
             pub fn get(&self, key: CgroupStorageKey, flags: u64) -> Result<$value, MapError> {
                 let map = self.inner.borrow();
                 match key.small(map) {
-                    Some(key) => map.$get(&key, flags),
-                    None => map.$get(&key.bytes(), flags),
+                    Some(key) => map.get(&key, flags),
+                    None => map.get(&key.bytes(), flags),
                 }
             }
 
@@ -146,8 +146,8 @@ macro_rules! cgroup_storage {
             ) -> Result<(), MapError> {
                 let map = self.inner.borrow_mut();
                 match key.small(map) {
-                    Some(key) => map.$set(&key, value.borrow(), flags),
-                    None => map.$set(&key.bytes(), value.borrow(), flags),
+                    Some(key) => map.set(&key, value.borrow(), flags),
+                    None => map.set(&key.bytes(), value.borrow(), flags),
                 }
             }
         }
@@ -171,11 +171,11 @@ cgroup_storage! {
     /// # Ok(())
     /// # }
     /// ```
-    CgroupStorage, value: V, get, set
+    CgroupStorage, value: V
 }
 
 cgroup_storage! {
     /// As [`CgroupStorage`], with a value for each CPU, of type `BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE`
     /// (since kernel 4.20).
-    PerCpuCgroupStorage, value: PerCpuValues<V>, get_per_cpu, set_per_cpu
+    PerCpuCgroupStorage, value: PerCpuValues<V>
 }

@@ -458,7 +458,6 @@ fn not_created(name: &str, map_type: MapType, error: aya_sys::Error) -> MapError
                 name: name.to_owned(),
                 what: format!("maps of type {}", row.map_type),
                 since: row.since.into(),
-                error: error.into(),
             }
         }
         _ => create_error(name, error),

@@ -6,10 +6,13 @@
 use std::{fs, os::fd::AsRawFd as _, os::fd::RawFd};
 
 use aya_sys::Errno;
-use aya_uapi::bindings::{BPF_F_RDONLY, BPF_F_WRONLY};
+use aya_uapi::{
+    bindings::{BPF_F_RDONLY, BPF_F_WRONLY},
+    maps::Ops,
+};
 
-use super::{MapData, MapError, PerCpuValues, Pod, pod};
-use crate::{sys::SyscallError, util::KernelVersion};
+use super::{MapData, MapError, Pod, pod, value::Value};
+use crate::{features::Feature, sys::SyscallError, util::KernelVersion};
 
 /// How the kernel refuses what a type of map never does; its headers have no name for it.
 pub(crate) const ENOTSUPP: Errno = Errno(524);
@@ -23,20 +26,19 @@ impl MapData {
             .map_err(|error| self.missing(error, MapError::KeyNotFound))
     }
 
-    pub(crate) fn get<K: Pod, V: Pod>(&self, key: &K, flags: u64) -> Result<V, MapError> {
-        let mut value = pod::zeroed();
-        self.lookup(pod::bytes_of(key), pod::bytes_of_mut(&mut value), flags)?;
+    pub(crate) fn get<K: Pod, V: Value>(&self, key: &K, flags: u64) -> Result<V, MapError> {
+        let mut value = V::zeroed()?;
+        self.get_into(key, &mut value, flags)?;
         Ok(value)
     }
 
-    pub(crate) fn get_per_cpu<K: Pod, V: Pod>(
+    pub(crate) fn get_into<K: Pod, V: Value>(
         &self,
         key: &K,
+        value: &mut V,
         flags: u64,
-    ) -> Result<PerCpuValues<V>, MapError> {
-        let mut buffer = PerCpuValues::<V>::buffer()?;
-        self.lookup(pod::bytes_of(key), &mut buffer, flags)?;
-        Ok(PerCpuValues::from_buffer(&buffer))
+    ) -> Result<(), MapError> {
+        value.fill(|bytes| self.lookup(pod::bytes_of(key), bytes, flags))
     }
 
     pub(crate) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
@@ -46,22 +48,13 @@ impl MapData {
             .map_err(|error| self.refused(error))
     }
 
-    pub(crate) fn set<K: Pod, V: Pod>(
+    pub(crate) fn set<K: Pod, V: Value>(
         &mut self,
         key: &K,
         value: &V,
         flags: u64,
     ) -> Result<(), MapError> {
-        self.update(pod::bytes_of(key), pod::bytes_of(value), flags)
-    }
-
-    pub(crate) fn set_per_cpu<K: Pod, V: Pod>(
-        &mut self,
-        key: &K,
-        values: &PerCpuValues<V>,
-        flags: u64,
-    ) -> Result<(), MapError> {
-        self.update(pod::bytes_of(key), &values.to_buffer()?, flags)
+        value.bytes(|bytes| self.update(pod::bytes_of(key), bytes, flags))
     }
 
     /// Puts a value into a map without keys.
@@ -100,10 +93,58 @@ impl MapData {
     }
 
     pub(crate) fn remove<K: Pod>(&mut self, key: &K) -> Result<(), MapError> {
+        self.delete(pod::bytes_of(key))
+    }
+
+    pub(crate) fn delete(&self, key: &[u8]) -> Result<(), MapError> {
         self.fd()
             .raw()
-            .delete(pod::bytes_of(key))
+            .delete(key)
             .map_err(|error| self.missing(error, MapError::KeyNotFound))
+    }
+
+    /// Takes out the element of `key`, at once. Since kernel 5.14.
+    pub(crate) fn take<K: Pod, V: Value>(&mut self, key: &K, flags: u64) -> Result<V, MapError> {
+        let mut value = V::zeroed()?;
+        value.fill(|bytes| {
+            let taken = self.take_at_once(pod::bytes_of(key), bytes, flags);
+            taken.map_err(|error| match error.errno {
+                ENOTSUPP => self.too_old("taking elements out of", 5, 14),
+                _ => self.missing(error, MapError::KeyNotFound),
+            })
+        })?;
+        Ok(value)
+    }
+
+    /// Takes out the element of `key`, at once where the kernel can, else by reading and removing it.
+    pub(crate) fn take_out(&self, key: &[u8], value: &mut [u8]) -> Result<(), MapError> {
+        match self.take_at_once(key, value, 0) {
+            Ok(()) => Ok(()),
+            Err(error) if error.errno == ENOTSUPP => {
+                self.lookup(key, value, 0)?;
+                self.delete(key)
+            }
+            Err(error) => Err(self.missing(error, MapError::KeyNotFound)),
+        }
+    }
+
+    /// `ENOTSUPP` where the kernel cannot.
+    fn take_at_once(&self, key: &[u8], value: &mut [u8], flags: u64) -> aya_sys::Result<()> {
+        const REFUSED: aya_sys::Error = aya_sys::Error {
+            call: "bpf(BPF_MAP_LOOKUP_AND_DELETE_ELEM)",
+            errno: ENOTSUPP,
+        };
+        let row = aya_uapi::maps::map(self.map_type());
+        if !row.is_some_and(|row| row.ops.has(Ops::TAKE))
+            || !self.features().may_have(Feature::HashTake)
+        {
+            return Err(REFUSED);
+        }
+        let taken = self.fd().raw().take(key, value, flags);
+        if taken.is_err_and(|error| error.errno == ENOTSUPP) {
+            self.features().lacks(Feature::HashTake);
+        }
+        taken
     }
 
     /// Puts the key behind `key`, or the first one, into `next`; `false` when there is none.
@@ -163,18 +204,13 @@ impl MapData {
         }
     }
 
-    /// That the kernel is too old for `what`.
-    pub(crate) fn too_old(
-        &self,
-        what: &str,
-        since: KernelVersion,
-        error: aya_sys::Error,
-    ) -> MapError {
+    /// That the kernel is too old for doing `what` with the map.
+    #[cold]
+    pub(crate) fn too_old(&self, what: &str, major: u8, minor: u8) -> MapError {
         MapError::KernelTooOld {
             name: self.name().to_owned(),
             what: format!("{what} maps of type {}", self.map_type()),
-            since,
-            error: error.into(),
+            since: KernelVersion::new(major, minor, 0),
         }
     }
 

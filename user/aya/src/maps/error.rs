@@ -66,8 +66,6 @@ pub enum MapError {
         what: String,
         /// The kernel that brought it.
         since: KernelVersion,
-        /// The kernel's refusal.
-        error: SyscallError,
     },
     /// The map has no room for another element.
     Full {
@@ -75,6 +73,24 @@ pub enum MapError {
         name: String,
         /// The map's number of entries.
         max_entries: u32,
+    },
+    /// As many values as keys are needed.
+    BatchMismatch {
+        /// The map's name.
+        name: String,
+        /// The number of keys that were given.
+        keys: usize,
+        /// The number of values that were given.
+        values: usize,
+    },
+    /// The machine has no such CPU.
+    NoSuchCpu {
+        /// The map's name.
+        name: String,
+        /// The number as given.
+        cpu: u32,
+        /// The number of CPUs that are possible.
+        possible: usize,
     },
     /// The map does not let user space do this.
     AccessDenied {
@@ -248,9 +264,7 @@ impl fmt::Display for MapError {
                 "the map's values of {size} bytes are no whole number of {stride}-byte elements: \
                  correct the map's definition"
             ),
-            Self::KernelTooOld {
-                name, what, since, ..
-            } => write!(
+            Self::KernelTooOld { name, what, since } => write!(
                 f,
                 "map `{name}`: this kernel lacks {what}: use Linux {} or newer",
                 since.release()
@@ -259,6 +273,19 @@ impl fmt::Display for MapError {
                 f,
                 "map `{name}` is full with {max_entries} entries: remove some, or raise \
                  `max_entries` before loading"
+            ),
+            Self::BatchMismatch { name, keys, values } => write!(
+                f,
+                "map `{name}`: there are {keys} keys and {values} values: give a value for each key"
+            ),
+            Self::NoSuchCpu {
+                name,
+                cpu,
+                possible,
+            } => write!(
+                f,
+                "map `{name}` has values for {possible} CPUs, the first of which is 0, so there is \
+                 none for CPU {cpu}: use a smaller number"
             ),
             Self::AccessDenied { name, reason } => write!(f, "map `{name}`: {reason}"),
             Self::OutOfBounds {
@@ -338,7 +365,7 @@ impl fmt::Display for MapError {
 impl Error for MapError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::CreateError { error, .. } | Self::KernelTooOld { error, .. } => Some(error),
+            Self::CreateError { error, .. } => Some(error),
             Self::IoError(error)
             | Self::Closed {
                 io_error: error, ..

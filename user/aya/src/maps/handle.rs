@@ -130,12 +130,21 @@ macro_rules! create {
 pub(crate) use create;
 
 /// Iteration over the entries of a handle: its `IterableMap` and `IntoIterator`, in terms of its
-/// `get`.
+/// `get`; in batches where the value that the kernel writes is the one that is meant.
 macro_rules! iterable {
-    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty) => {
-        $crate::maps::handle::iterable!($handle[$($param: Pod),*], key: $key, value: $value);
+    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty $(, $in_batches:ident)?) => {
+        $crate::maps::handle::iterable!($handle[$($param: Pod),*], key: $key, value: $value $(, $in_batches)?);
     };
-    ($handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*], key: $key:ty, value: $value:ty) => {
+    (@methods $value:ty, in_batches) => {
+        fn in_batches(&self) -> bool {
+            true
+        }
+
+        fn decode(&self, bytes: &[u8]) -> Option<$value> {
+            $crate::maps::value::Value::from_bytes(bytes)
+        }
+    };
+    ($handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*], key: $key:ty, value: $value:ty $(, $in_batches:ident)?) => {
         impl<T: Borrow<MapData>, $($param $(: $bound)?),*> IterableMap<$key, $value> for $handle<T, $($param),*> {
             fn map(&self) -> &MapData {
                 self.inner.borrow()
@@ -144,6 +153,8 @@ macro_rules! iterable {
             fn get(&self, key: &$key) -> Result<$value, MapError> {
                 Self::get(self, key, 0)
             }
+
+            $($crate::maps::handle::iterable!(@methods $value, $in_batches);)?
         }
 
         $crate::maps::handle::iterable!(@into_iter $handle[$($param $(: $bound)?),*], key: $key, value: $value);
@@ -162,9 +173,8 @@ macro_rules! iterable {
 pub(crate) use iterable;
 
 /// The operations of maps whose entries come and go: lookup, insertion, removal, iteration.
-/// `$get` and `$set` are the methods of `MapData` for this kind of value.
 macro_rules! table {
-    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, $get:ident, $set:ident) => {
+    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty) => {
         impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
             /// A copy of the value of `key`. `flags` is 0, or `BPF_F_LOCK` (4) for values with a
             /// spin lock.
@@ -174,18 +184,24 @@ macro_rules! table {
             /// [`MapError::KeyNotFound`] when there is none, [`MapError::SyscallError`] when the
             /// kernel refuses.
             pub fn get(&self, key: &$key, flags: u64) -> Result<$value, MapError> {
-                self.inner.borrow().$get(key, flags)
+                self.inner.borrow().get(key, flags)
             }
 
             /// Walks the entries in no particular order. What happens when the map changes
-            /// meanwhile is said at [`MapKeys`].
+            /// meanwhile is said at [`MapIter`].
             pub fn iter(&self) -> MapIter<'_, $key, $value, Self> {
                 MapIter::new(self)
             }
 
-            /// Walks the keys in no particular order.
+            /// Walks the keys in no particular order, one call for each. What happens when the map
+            /// changes meanwhile is said at [`MapKeys`].
             pub fn keys(&self) -> MapKeys<'_, $key> {
                 MapKeys::new(self.inner.borrow())
+            }
+
+            /// Walks the values, as [`iter`](Self::iter) does.
+            pub fn values(&self) -> impl Iterator<Item = Result<$value, MapError>> + '_ {
+                self.iter().map(|entry| Ok(entry?.1))
             }
         }
 
@@ -204,7 +220,7 @@ macro_rules! table {
                 value: impl Borrow<$value>,
                 flags: u64,
             ) -> Result<(), MapError> {
-                self.inner.borrow_mut().$set(key.borrow(), value.borrow(), flags)
+                self.inner.borrow_mut().set(key.borrow(), value.borrow(), flags)
             }
 
             /// Removes `key` and its value.
@@ -216,9 +232,43 @@ macro_rules! table {
             pub fn remove(&mut self, key: &$key) -> Result<(), MapError> {
                 self.inner.borrow_mut().remove(key)
             }
+
+            /// Takes all entries out, in no particular order; what that means for each is said at
+            /// [`MapDrain`](super::MapDrain).
+            pub fn drain(&mut self) -> $crate::maps::MapDrain<'_, $key, $value, Self> {
+                $crate::maps::MapDrain::new(self)
+            }
+
+            /// Sets the values of as many keys, in order, by few calls where the kernel can (since
+            /// 5.6). Returns how many that were. `flags` is as for [`insert`](Self::insert); with
+            /// `BPF_NOEXIST` or `BPF_EXIST` each entry takes a call.
+            ///
+            /// # Errors
+            ///
+            /// At the first entry that cannot be set, as [`insert`](Self::insert) does, with the
+            /// number of those that were; [`MapError::BatchMismatch`] for slices of different
+            /// lengths.
+            pub fn insert_batch(
+                &mut self,
+                keys: &[$key],
+                values: &[$value],
+                flags: u64,
+            ) -> Result<usize, $crate::maps::BatchError> {
+                self.inner.borrow_mut().insert_batch(keys, values, flags)
+            }
+
+            /// Removes these keys, by few calls where the kernel can (since 5.6). Returns how many of
+            /// them were there; each that was not costs a call.
+            ///
+            /// # Errors
+            ///
+            /// When the kernel refuses, with the number of keys that were looked at.
+            pub fn remove_batch(&mut self, keys: &[$key]) -> Result<usize, $crate::maps::BatchError> {
+                self.inner.borrow_mut().remove_batch(keys)
+            }
         }
 
-        $crate::maps::handle::iterable!($handle<$($param),*>, key: $key, value: $value);
+        $crate::maps::handle::iterable!($handle<$($param),*>, key: $key, value: $value, in_batches);
     };
 }
 pub(crate) use table;

@@ -10,8 +10,28 @@ use std::{
 use super::{
     IterableMap, Map, MapData, MapError, MapIter, MapKeys, PerCpuValues, Pod,
     handle::{create, handle, table},
+    per_cpu::per_cpu,
 };
 use crate::pin::PinError;
+
+/// What hash maps alone can do.
+macro_rules! take {
+    ($handle:ident, $value:ty) => {
+        impl<T: BorrowMut<MapData>, K: Pod, V: Pod> $handle<T, K, V> {
+            /// Takes out the value of `key`: what it was when it was removed, whatever programs do
+            /// meanwhile. `flags` is 0, or `BPF_F_LOCK` (4) for values with a spin lock. Since kernel
+            /// 5.14.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::KeyNotFound`] when there is none, [`MapError::KernelTooOld`],
+            /// [`MapError::SyscallError`] when the kernel refuses.
+            pub fn take(&mut self, key: &K, flags: u64) -> Result<$value, MapError> {
+                self.inner.borrow_mut().take(key, flags)
+            }
+        }
+    };
+}
 
 handle! {
     /// A hash map, of type `BPF_MAP_TYPE_HASH` (since kernel 3.19), `BPF_MAP_TYPE_LRU_HASH`
@@ -34,7 +54,8 @@ handle! {
     HashMap<K, V>, key: K, value: V, from HashMap | LruHashMap | RHash
 }
 create!(HashMap<K, V>, key: K, value: V, Hash);
-table!(HashMap<K, V>, key: K, value: V, get, set);
+table!(HashMap<K, V>, key: K, value: V);
+take!(HashMap, V);
 
 handle! {
     /// A hash map with one value per CPU for each key, of type `BPF_MAP_TYPE_PERCPU_HASH` (since
@@ -52,4 +73,6 @@ handle! {
     PerCpuHashMap<K, V>, key: K, value: V, from PerCpuHashMap | PerCpuLruHashMap
 }
 create!(PerCpuHashMap<K, V>, key: K, value: V, PerCpuHash);
-table!(PerCpuHashMap<K, V>, key: K, value: PerCpuValues<V>, get_per_cpu, set_per_cpu);
+table!(PerCpuHashMap<K, V>, key: K, value: PerCpuValues<V>);
+take!(PerCpuHashMap, PerCpuValues<V>);
+per_cpu!(PerCpuHashMap<K, V>, key: K);

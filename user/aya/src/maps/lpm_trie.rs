@@ -77,4 +77,4 @@ handle! {
     LpmTrie<K, V>, key: Key<K>, value: V, from LpmTrie
 }
 create!(LpmTrie<K, V>, key: Key<K>, value: V, LpmTrie);
-table!(LpmTrie<K, V>, key: Key<K>, value: V, get, set);
+table!(LpmTrie<K, V>, key: Key<K>, value: V);

@@ -25,14 +25,16 @@
 //! # Inside
 //!
 //! `pod` turns values into bytes, `data` creates and finds maps, `elements` does the system calls on
-//! their elements, `handle` holds what all handles share, and each other file is one family of maps.
-//! The enums come from the map table of `aya-uapi`.
+//! one element and `batch` those on many, `value` lays values out for them, `iter` walks, `handle`
+//! holds what all handles share, and each other file is one family of maps. The enums come from the
+//! map table of `aya-uapi`.
 
 use std::{fmt, io, path::Path};
 
 use crate::{pin::PinError, sys::SyscallError};
 
 pub mod array;
+mod batch;
 pub mod bloom_filter;
 mod builder;
 pub mod cgroup_storage;
@@ -59,6 +61,7 @@ pub mod sock;
 pub mod stack_trace;
 mod storage;
 pub(crate) mod types;
+mod value;
 mod wait;
 pub mod xdp;
 
@@ -88,6 +91,7 @@ pub mod cgrp_storage {
 }
 
 pub use array::{Array, PerCpuArray};
+pub use batch::BatchError;
 pub use bloom_filter::BloomFilter;
 pub use builder::MapBuilder;
 pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
@@ -98,7 +102,7 @@ pub use error::MapError;
 pub use fd_array::{CgroupArray, ProgramArray, ReusePortSockArray, XskMap};
 pub use hash_map::{HashMap, PerCpuHashMap};
 pub use info::{MapInfo, MapType, loaded_maps};
-pub use iter::{IterableMap, MapIter, MapKeys};
+pub use iter::{IterableMap, MapDrain, MapIter, MapKeys};
 pub use lpm_trie::LpmTrie;
 pub use of_maps::{ArrayOfMaps, FromMapData, HashOfMaps, InnerMap};
 pub use per_cpu::PerCpuValues;

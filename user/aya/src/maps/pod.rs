@@ -69,6 +69,12 @@ pub(crate) fn bytes_of_slice<T: Pod>(values: &[T]) -> &[u8] {
     unsafe { slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 
+/// The bytes of `values`, to be written to.
+pub(crate) fn bytes_of_slice_mut<T: Pod>(values: &mut [T]) -> &mut [u8] {
+    // SAFETY: as in `bytes_of_slice`; any bytes written leave valid values.
+    unsafe { slice::from_raw_parts_mut(values.as_mut_ptr().cast(), size_of_val(values)) }
+}
+
 /// The bytes of `value`, to be written to.
 pub(crate) fn bytes_of_mut<T: Pod>(value: &mut T) -> &mut [u8] {
     // SAFETY: as in `bytes_of`; any bytes written leave a valid `T`.
