@@ -26,6 +26,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
             "digest",
             "events",
             "hygiene",
+            "loading",
             "logs",
             "panics",
             "probes",

@@ -17,7 +17,7 @@ mod shim;
 pub mod similar;
 pub mod spec;
 
-pub use configure::{Config, Configured, Global};
+pub use configure::{Config, Configured, Global, MapChange};
 pub use error::Error;
 pub use field::{FieldPlace, FieldShape, FieldSpec};
 pub use link::{LinkedFunction, LinkedObject, LinkedProgram};

@@ -6,7 +6,7 @@
 //! only after creation: [`LinkedProgram::instructions`].
 
 use alloc::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     format,
     string::String,
     sync::Arc,
@@ -22,8 +22,8 @@ use crate::{
     Configured, Error, FieldSpec, ObjectSpec,
     btf::{Btf, TypeId, usize_of},
     spec::{
-        ExternId, ExternSpec, FieldId, Function, FunctionKey, GlobalSpec, Instruction, Line, MapId,
-        MapSpec, ProgramSpec, Reloc, Warning,
+        ExternId, ExternSpec, FieldId, Function, FunctionKey, GlobalSpec, InitialValue,
+        Instruction, Line, MapId, MapSpec, ProgramSpec, Reloc, Warning,
     },
 };
 
@@ -91,9 +91,11 @@ impl Configured {
     ///
     /// [`Error::TooLarge`] when a program has more than a million instruction slots,
     /// [`Error::NotSupported`] when an instruction needs something of the kernel that cannot be
-    /// resolved yet (types, variables, functions), [`Error::Unresolved`] when a function is missing.
+    /// resolved yet (types, variables, functions), [`Error::Unresolved`] when a function is missing,
+    /// [`Error::Map`] when a map is to hold a function that is no program.
     pub fn link(self) -> Result<LinkedObject, Error> {
         let spec = self.into_spec();
+        check_initial(&spec)?;
         let own: usize = spec.functions.values().map(|f| f.insns.len()).sum();
         let limit = total_limit(own);
         let mut total = 0usize;
@@ -134,6 +136,22 @@ impl Configured {
             warnings,
         })
     }
+}
+
+/// Refuses functions that are no programs where maps are to hold programs.
+fn check_initial(spec: &ObjectSpec) -> Result<(), Error> {
+    let programs: BTreeSet<_> = spec.programs.iter().map(|it| it.function).collect();
+    for map in &spec.maps {
+        let is_other = |(_, value): &(u32, InitialValue)| matches!(value, InitialValue::Program(key) if !programs.contains(key));
+        if map.initial.iter().any(is_other) {
+            return Err(Error::Map {
+                map: map.name.clone(),
+                member: "values".into(),
+                problem: "holds a function that is no program",
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Links one program.

@@ -3,7 +3,7 @@
 mod common;
 
 use aya_obj::{
-    Config, Endianness, Error, Global, LinkedObject, LinkedProgram, ObjectSpec,
+    Config, Endianness, Error, Global, LinkedObject, LinkedProgram, MapChange, ObjectSpec,
     btf::Kind,
     spec::{ExternKind, FunctionKey, InitialValue, MapSpec, PinningType, Reloc, Warning},
 };
@@ -175,8 +175,12 @@ fn values_are_put_in() {
     };
     let spec = ObjectSpec::parse(&bytes).unwrap();
     let (nine, five) = (9u32.to_ne_bytes(), 5u64.to_ne_bytes());
+    let seven = MapChange {
+        max_entries: Some(7),
+        ..MapChange::default()
+    };
     let config = Config {
-        max_entries: vec![("BLOCKLIST", 7)],
+        maps: vec![("BLOCKLIST", seven.clone())],
         globals: vec![
             Global {
                 name: "LEVEL",
@@ -229,7 +233,7 @@ fn values_are_put_in() {
         "{missing}"
     );
     let config = Config {
-        max_entries: vec![("NOPE", 1)],
+        maps: vec![("NOPE", seven)],
         ..Config::default()
     };
     assert_eq!(error(config), Error::NoMap { map: "NOPE".into() });

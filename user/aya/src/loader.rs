@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::HashMap,
     fs,
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,7 +14,7 @@ use crate::{
     ebpf::Ebpf,
     error::EbpfError,
     features::Features,
-    maps::{Pod, pod},
+    maps::{MapOptions, Pod, ReusePolicy, pod},
     pipeline,
     verifier::VerifierLogLevel,
 };
@@ -36,7 +37,9 @@ pub struct EbpfLoader<'a> {
     pub(crate) default_pin_directory: Option<PathBuf>,
     pub(crate) pin_paths: HashMap<&'a str, Cow<'a, Path>>,
     pub(crate) globals: HashMap<&'a str, (GlobalData<'a>, bool)>,
-    pub(crate) max_entries: HashMap<&'a str, u32>,
+    pub(crate) map_options: HashMap<&'a str, MapOptions>,
+    pub(crate) map_fds: HashMap<&'a str, BorrowedFd<'a>>,
+    pub(crate) reuse: ReusePolicy,
     pub(crate) extensions: Vec<&'a str>,
     pub(crate) log_level: VerifierLogLevel,
     pub(crate) allow_unsupported_maps: bool,
@@ -57,7 +60,9 @@ impl<'a> EbpfLoader<'a> {
             default_pin_directory: None,
             pin_paths: HashMap::new(),
             globals: HashMap::new(),
-            max_entries: HashMap::new(),
+            map_options: HashMap::new(),
+            map_fds: HashMap::new(),
+            reuse: ReusePolicy::default(),
             extensions: Vec::new(),
             log_level: VerifierLogLevel::default(),
             allow_unsupported_maps: false,
@@ -78,8 +83,8 @@ impl<'a> EbpfLoader<'a> {
         self
     }
 
-    /// Pins the map `name` at `path`, or uses the map that is pinned there if it has the same
-    /// shape.
+    /// Pins the map `name` at `path`, or uses the map that is pinned there if it is alike:
+    /// [`map_reuse_policy`](Self::map_reuse_policy) can change that.
     pub fn map_pin_path<P: Into<Cow<'a, Path>>>(&mut self, name: &'a str, path: P) -> &mut Self {
         self.pin_paths.insert(name, path.into());
         self
@@ -113,7 +118,41 @@ impl<'a> EbpfLoader<'a> {
 
     /// Gives the map `name` room for `max_entries` elements, or bytes if it is a ring buffer.
     pub fn map_max_entries(&mut self, name: &'a str, max_entries: u32) -> &mut Self {
-        self.max_entries.insert(name, max_entries);
+        self.map_options(name, MapOptions::new().max_entries(max_entries))
+    }
+
+    /// Changes the definition of the map `name`: type, sizes, flags, NUMA node and more. What is set
+    /// later goes before what was set earlier.
+    ///
+    /// Loading fails when the object has no such map.
+    pub fn map_options(&mut self, name: &'a str, options: MapOptions) -> &mut Self {
+        self.map_options.entry(name).or_default().merge(options);
+        self
+    }
+
+    /// Takes the map behind `map` for the map `name` of the object: both objects' programs share it then.
+    /// It keeps its contents, and is not pinned.
+    ///
+    /// Loading fails when the object has no such map, or the two differ in type, sizes, flags, or the
+    /// types of their keys and values ([`MapError::Incompatible`](crate::maps::MapError::Incompatible)).
+    ///
+    /// ```no_run
+    /// use aya::{Ebpf, EbpfLoader};
+    ///
+    /// let first = Ebpf::load_file("collector.o")?;
+    /// let flows = first.map("FLOWS").ok_or("no map FLOWS")?.data().fd();
+    /// let second = EbpfLoader::new().map_fd("FLOWS", flows).load_file("firewall.o")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn map_fd<F: AsFd>(&mut self, name: &'a str, map: &'a F) -> &mut Self {
+        self.map_fds.insert(name, map.as_fd());
+        self.map_options(name, MapOptions::new())
+    }
+
+    /// What to do when a map is to be pinned where there is a pin already;
+    /// [`MapOptions::reuse`] says otherwise for one map.
+    pub const fn map_reuse_policy(&mut self, policy: ReusePolicy) -> &mut Self {
+        self.reuse = policy;
         self
     }
 

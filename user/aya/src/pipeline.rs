@@ -12,19 +12,19 @@
 //!
 //! A program goes to the kernel when the caller says so (`programs/load.rs`).
 
+mod maps;
+
 use std::{
     collections::BTreeMap,
     ffi::CString,
-    fs,
-    os::fd::{AsFd, AsRawFd, OwnedFd},
-    path::{Path, PathBuf},
+    os::fd::{AsFd as _, OwnedFd},
     sync::Arc,
 };
 
 use aya_obj::{
     Config, Global, LinkedObject, LinkedProgram, ObjectSpec, add_shim_type,
     btf::{Btf, BtfFeatures, TypeId},
-    spec::{GlobalSpec, InitialValue, MapId, MapSpec, PinningType},
+    spec::{FunctionKey, GlobalSpec, InitialValue, MapId, MapSpec},
 };
 use aya_sys::{Errno, bpf};
 use aya_uapi::{
@@ -32,6 +32,7 @@ use aya_uapi::{
     programs::{PROGRAMS, ProgramDef},
 };
 
+use self::maps::{Pins, Provided, Provider, fill};
 use crate::{
     btf::HOST,
     ebpf::Ebpf,
@@ -39,11 +40,10 @@ use crate::{
     features::{Feature, Features},
     global::{Place, Section},
     loader::EbpfLoader,
-    maps::{Map, MapData, MapError, MapFd, create_error},
-    privilege,
+    maps::{Map, MapError, MapFd, create_error, put_initial},
     programs::{
         Program,
-        load::{Shared, Source},
+        load::{Shared, Slot, Source},
         log_texts::{LogTexts, SECTION},
     },
 };
@@ -57,9 +57,6 @@ const LOGS: &str = "AYA_LOGS";
 /// `license` section.
 const DEFAULT_LICENSE: &str = "GPL";
 
-/// Where maps that are pinned by name go unless the loader says otherwise, as with libbpf.
-const PIN_DIRECTORY: &str = "/sys/fs/bpf";
-
 /// All stages.
 pub(crate) fn run(data: &[u8], loader: &EbpfLoader<'_>) -> Result<Ebpf, EbpfError> {
     let spec = ObjectSpec::parse(data).map_err(EbpfError::ParseError)?;
@@ -71,31 +68,8 @@ pub(crate) fn run(data: &[u8], loader: &EbpfLoader<'_>) -> Result<Ebpf, EbpfErro
     }
     let mut pins = Pins::default();
     let ebpf = Created::new(linked, loader, &mut pins)?.finish(loader)?;
-    pins.keep();
+    pins.keep()?;
     Ok(ebpf)
-}
-
-/// The pins that this load has made; they go when it fails.
-#[derive(Default)]
-struct Pins(Vec<PathBuf>);
-
-impl Pins {
-    fn keep(mut self) {
-        self.0.clear();
-    }
-}
-
-impl Drop for Pins {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            if let Err(error) = fs::remove_file(path) {
-                log::warn!(
-                    "{}: the pin of a load that failed stays: {error}",
-                    path.display()
-                );
-            }
-        }
-    }
 }
 
 fn config<'a>(loader: &'a EbpfLoader<'_>) -> Config<'a> {
@@ -107,12 +81,12 @@ fn config<'a>(loader: &'a EbpfLoader<'_>) -> Config<'a> {
             value: data.bytes,
             must_exist: *must_exist,
         });
-    let max_entries = loader
-        .max_entries
+    let maps = loader
+        .map_options
         .iter()
-        .map(|(name, entries)| (*name, *entries));
+        .map(|(name, options)| (*name, options.change.clone()));
     Config {
-        max_entries: max_entries.collect(),
+        maps: maps.collect(),
         globals: globals.collect(),
     }
 }
@@ -125,28 +99,6 @@ struct Created {
     maps: Vec<Provided>,
 }
 
-/// A map that there is now.
-enum Provided {
-    /// Made for this object.
-    New(MapData),
-    /// One that was pinned before, with contents of its own.
-    Reused(MapData),
-}
-
-impl Provided {
-    const fn data(&self) -> &MapData {
-        match self {
-            Self::New(map) | Self::Reused(map) => map,
-        }
-    }
-
-    fn into_data(self) -> MapData {
-        match self {
-            Self::New(map) | Self::Reused(map) => map,
-        }
-    }
-}
-
 impl Created {
     fn new(
         mut object: LinkedObject,
@@ -157,54 +109,35 @@ impl Created {
         let logs = create_logs(&mut object, loader)?;
         let btf = load_types(&mut object, &loader.features)?;
         let (mut logs, mut maps) = (logs, Vec::with_capacity(object.maps.len()));
+        let provider = Provider {
+            loader,
+            types: object.btf.as_ref(),
+            loaded_types: btf.as_ref(),
+        };
         for spec in &object.maps {
-            let map = match logs.take_if(|_| spec.name == LOGS) {
+            let mut map = match logs.take_if(|_| spec.name == LOGS) {
                 Some(map) => map,
-                None => provide_map(spec, btf.as_ref(), loader)?,
+                None => provider.provide(spec)?,
             };
-            maps.push(match map {
-                Provided::New(map) => {
-                    fill(&map, spec).map_err(|error| create_error(&spec.name, error))?;
-                    pin_map(map, spec, loader, pins)?
-                }
-                reused @ Provided::Reused(_) => reused,
-            });
+            if let Provided::New(new) = &map {
+                fill(new, spec).map_err(|error| create_error(&spec.name, error))?;
+            }
+            if !holds_maps(spec) {
+                provider.pin(&mut map, spec, pins)?;
+            }
+            maps.push(map);
         }
-        let created = Self { object, btf, maps };
-        created.initial_values()?;
-        Ok(created)
-    }
-
-    fn map(&self, MapId(index): MapId) -> Option<&MapData> {
-        let map = self.maps.get(usize::try_from(index).ok()?)?;
-        Some(map.data())
-    }
-
-    /// Puts maps where definitions of maps of maps say so.
-    fn initial_values(&self) -> Result<(), MapError> {
-        for (map, spec) in self.maps.iter().zip(&self.object.maps) {
-            let Provided::New(map) = map else {
+        // Maps of maps hold what came of the others, and are pinned with it.
+        for (at, spec) in object.maps.iter().enumerate() {
+            if !holds_maps(spec) {
                 continue;
-            };
-            for (index, value) in &spec.initial {
-                match value {
-                    InitialValue::Map(inner) => {
-                        let Some(inner) = self.map(*inner) else {
-                            continue;
-                        };
-                        let value = inner.fd().as_fd().as_raw_fd().to_ne_bytes();
-                        let put = map.fd().raw().update(&index.to_ne_bytes(), &value, 0);
-                        put.map_err(|error| create_error(&spec.name, error))?;
-                    }
-                    InitialValue::Program(_) => log::warn!(
-                        "map `{}`: its definition puts a program into element {index}, which is \
-                         not supported yet: put it there when it is loaded",
-                        spec.name
-                    ),
-                }
+            }
+            put_maps(&maps, at, spec)?;
+            if let Some(map) = maps.get_mut(at) {
+                provider.pin(map, spec, pins)?;
             }
         }
-        Ok(())
+        Ok(Self { object, btf, maps })
     }
 
     /// Where the object's variables are.
@@ -253,7 +186,13 @@ impl Created {
                 linked.spec.def = def;
             }
             let name = linked.spec.name.clone();
-            let source = Source::new(linked, Arc::clone(&shared));
+            let slots = slots(
+                &self.maps,
+                &self.object.maps,
+                &shared.maps,
+                linked.spec.function,
+            );
+            let source = Source::new(linked, slots, Arc::clone(&shared));
             match Program::new(name.clone(), source) {
                 Some(program) => {
                     programs.insert(name, program);
@@ -274,6 +213,50 @@ impl Created {
     }
 }
 
+/// Whether the definition puts maps into this one.
+fn holds_maps(spec: &MapSpec) -> bool {
+    let is_map = |(_, value): &(u32, InitialValue)| matches!(value, InitialValue::Map(_));
+    spec.initial.iter().any(is_map)
+}
+
+/// Puts maps into the one at `at`, if it is a new one, where its definition says so.
+fn put_maps(maps: &[Provided], at: usize, spec: &MapSpec) -> Result<(), MapError> {
+    let Some(Provided::New(outer)) = maps.get(at) else {
+        return Ok(());
+    };
+    for (index, value) in &spec.initial {
+        if let InitialValue::Map(MapId(inner)) = value
+            && let Some(inner) = usize::try_from(*inner).ok().and_then(|at| maps.get(at))
+        {
+            let inner = inner.data();
+            let name = || format!("map `{}`", inner.name());
+            put_initial(&spec.name, outer.fd(), *index, inner.fd().as_fd(), name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where the definitions of new arrays of programs put the program.
+fn slots(
+    maps: &[Provided],
+    specs: &[MapSpec],
+    fds: &[Arc<MapFd>],
+    function: FunctionKey,
+) -> Vec<Slot> {
+    let all = maps.iter().zip(specs).zip(fds);
+    let new = all.filter(|((map, _), _)| map.is_new());
+    new.flat_map(|((_, spec), fd)| {
+        let own = spec.initial.iter();
+        let own = own.filter(|(_, value)| *value == InitialValue::Program(function));
+        own.map(|(index, _)| Slot {
+            map: Arc::clone(fd),
+            name: spec.name.clone(),
+            index: *index,
+        })
+    })
+    .collect()
+}
+
 fn extension() -> Option<&'static ProgramDef> {
     PROGRAMS.iter().find(|def| def.prog_type == ProgType::EXT)
 }
@@ -291,8 +274,13 @@ fn create_logs(
     let Some(spec) = object.maps.get_mut(at) else {
         return Ok(None);
     };
+    let provider = Provider {
+        loader,
+        types: None,
+        loaded_types: None,
+    };
     if loader.features.may_have(Feature::RingBuf) {
-        match provide_map(spec, None, loader) {
+        match provider.provide(spec) {
             Err(EbpfError::MapError(
                 MapError::CreateError { .. } | MapError::KernelTooOld { .. },
             )) if !loader.features.has(Feature::RingBuf) => {}
@@ -308,7 +296,7 @@ fn create_logs(
         pinning: spec.pinning,
         ..MapSpec::new(&spec.name, &spec.section, MapType::PERF_EVENT_ARRAY)
     };
-    let map = provide_map(spec, None, loader)?;
+    let map = provider.provide(spec)?;
     let function: Option<TypeId> = object.btf.as_mut().map(add_shim_type);
     let logs = MapId(u32::try_from(at).unwrap_or(u32::MAX));
     for program in &mut object.programs {
@@ -358,90 +346,4 @@ fn load_btf(types: &Btf) -> Result<Result<OwnedFd, aya_sys::Error>, EbpfError> {
         .write(HOST)
         .map_err(|error| EbpfError::RelocationError(error.into()))?;
     Ok(bpf::btf_load(&data, None))
-}
-
-/// Opens the map that is pinned where this one is to be, or creates it.
-fn provide_map(
-    spec: &MapSpec,
-    btf: Option<&OwnedFd>,
-    loader: &EbpfLoader<'_>,
-) -> Result<Provided, EbpfError> {
-    let name = spec.name.as_str();
-    if aya_uapi::maps::map(spec.map_type).is_none() && !loader.allow_unsupported_maps {
-        return Err(EbpfError::MapError(MapError::Unsupported {
-            name: name.to_owned(),
-            map_type: spec.map_type.0,
-        }));
-    }
-    if let Some(path) = pin_path(spec, loader)?
-        && let Some(map) = MapData::reuse(&path, spec, name)?
-    {
-        return Ok(Provided::Reused(map));
-    }
-    let btf = btf.map(AsFd::as_fd);
-    let created = privilege::with_memory(is_refused, || {
-        MapData::create_on(&loader.features, spec, name, btf)
-    });
-    created.map(Provided::New).map_err(|error| match error {
-        MapError::CreateError { name, error } if error.errno() == Errno::EPERM => {
-            EbpfError::MissingPrivilege {
-                name,
-                needed: privilege::MAP,
-                source: error,
-            }
-        }
-        other => other.into(),
-    })
-}
-
-fn is_refused(error: &MapError) -> bool {
-    matches!(error, MapError::CreateError { error, .. } if error.errno() == Errno::EPERM)
-}
-
-/// Where a map is to be pinned, if it is.
-fn pin_path(spec: &MapSpec, loader: &EbpfLoader<'_>) -> Result<Option<PathBuf>, MapError> {
-    let name = spec.name.as_str();
-    let directory = loader.default_pin_directory.as_deref();
-    let directory = directory.unwrap_or_else(|| Path::new(PIN_DIRECTORY));
-    match loader.pin_paths.get(name) {
-        Some(path) => Ok(Some(path.to_path_buf())),
-        None if spec.pinning == PinningType::ByName => MapData::pin_path(directory, name).map(Some),
-        None => Ok(None),
-    }
-}
-
-/// Pins a map where it is to be. It has its contents by then: from now on others may open it.
-fn pin_map(
-    map: MapData,
-    spec: &MapSpec,
-    loader: &EbpfLoader<'_>,
-    pins: &mut Pins,
-) -> Result<Provided, MapError> {
-    let Some(path) = pin_path(spec, loader)? else {
-        return Ok(Provided::New(map));
-    };
-    Ok(match map.pin_first(&path, spec)? {
-        Ok(map) => {
-            pins.0.push(path);
-            Provided::New(map)
-        }
-        Err(first) => Provided::Reused(first),
-    })
-}
-
-/// Puts the contents of a data section into its map, and makes it read-only if it is to be.
-fn fill(map: &MapData, spec: &MapSpec) -> Result<(), aya_sys::Error> {
-    let map = map.fd().raw();
-    // A new map is all zeros already.
-    if let Some(contents) = &spec.contents
-        && contents.iter().any(|byte| *byte != 0)
-    {
-        let mut value = contents.clone();
-        value.resize(map.value_size(), 0);
-        map.update(&0_u32.to_ne_bytes(), &value, 0)?;
-    }
-    if spec.frozen {
-        map.freeze()?;
-    }
-    Ok(())
 }

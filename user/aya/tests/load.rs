@@ -66,7 +66,7 @@ fn maps_pinned_by_name_are_shared() {
         .default_map_pin_directory(bpffs())
         .map_max_entries("SHARED", 9)
         .load(&object);
-    let Err(EbpfError::MapError(error @ MapError::PinnedMapMismatch { .. })) = &other else {
+    let Err(EbpfError::MapError(error @ MapError::Incompatible { .. })) = &other else {
         panic!("{other:?}");
     };
     let text = error.to_string();

@@ -246,10 +246,7 @@ fn pinned_maps_are_used_again() {
     let mut other = spec("COUNTS", MapType::Hash, 4, 8);
     other.max_entries = 9;
     let error = open(&other).unwrap_err();
-    assert!(
-        matches!(error, MapError::PinnedMapMismatch { .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, MapError::Incompatible { .. }), "{error:?}");
     let message = error.to_string();
     assert!(message.starts_with("map `COUNTS` does not fit the one at `/"));
     assert!(

@@ -2,12 +2,12 @@
 
 mod support;
 
-use std::{io, mem::offset_of, sync::Mutex};
+use std::{fs::File, io, mem::offset_of, path::Path, sync::Mutex};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
     features::Features,
-    maps::{HashMap, MapData},
+    maps::{HashMap, MapData, ReusePolicy},
     pin::PinError,
     programs::{
         BtfTracePoint, CgroupError, ProgramError, SockMapError, TracePointError, TracingError, Xdp,
@@ -246,6 +246,23 @@ fn settings_that_name_nothing() {
         "map `FLOWS`: ",
         "check the spelling",
     );
+    let null = File::open("/dev/null").expect("there");
+    let mut loader = EbpfLoader::new();
+    let error = loader.map_fd("FLOWS", &null).load(&object);
+    reads(
+        &error.expect_err("no map"),
+        "map `FLOWS`: ",
+        "check the spelling",
+    );
+    let (error, _) = fake::run(
+        |_| Reply::Fd,
+        || fresh(&object).expect("fine").global::<u32>("PORT").err(),
+    );
+    reads(
+        &error.expect("no variable"),
+        "global `PORT`: ",
+        "that a program uses it",
+    );
     let mut loader = EbpfLoader::new();
     let error = loader.override_global("PORT", &1_u8, true).load(&object);
     reads(
@@ -266,6 +283,50 @@ fn pins_that_are_refused() {
     reads(&opened(Errno::ENOENT), begins, "check the path");
     reads(&opened(Errno::EACCES), begins, "check path and rights");
     reads(&opened(Errno::EPERM), begins, "before kernel 5.8)");
+
+    let object = Builder::xdp().map("M", [1, 4, 8, 16, 0]).bytes();
+    let (error, _) = fake::run(
+        |_| Reply::Error(Errno::ENOENT),
+        || {
+            let mut loader = EbpfLoader::new();
+            loader.map_pin_path("M", Path::new("/sys/fs/bpf/m"));
+            loader.map_reuse_policy(ReusePolicy::Reuse).load(&object)
+        },
+    );
+    let begins_with_map = format!("map `M`: {begins}");
+    reads(
+        &error.expect_err("no pin"),
+        &begins_with_map,
+        "check the path",
+    );
+
+    // An array with the id 7 that is four times as large.
+    let info = [2_u32, 7, 4, 8, 64, 0].map(u32::to_ne_bytes).concat();
+    let object = Builder::xdp().map("M", [1, 4, 8, 16, 0]).bytes();
+    let (error, _) = fake::run(
+        move |call| match call.cmd {
+            Some(Cmd::OBJ_GET_INFO_BY_FD) => Reply::Info(info.clone()),
+            _ => Reply::Fd,
+        },
+        || {
+            let mut loader = EbpfLoader::new();
+            loader.map_pin_path("M", Path::new("/sys/fs/bpf/m"));
+            let pinned = loader.load(&object).expect_err("another map");
+            let null = File::open("/dev/null").expect("there");
+            let mut loader = EbpfLoader::new();
+            let given = loader
+                .map_fd("M", &null)
+                .load(&object)
+                .expect_err("another map");
+            (pinned, given)
+        },
+    );
+    let differences =
+        "type is BPF_MAP_TYPE_ARRAY, expected BPF_MAP_TYPE_HASH; max_entries is 64, expected 16;";
+    let begins = format!("map `M` does not fit the one at `/sys/fs/bpf/m`: {differences} ");
+    reads(&error.0, &begins, "or another name");
+    let begins = format!("map `M` does not fit the one given: {differences} ");
+    reads(&error.1, &begins, "the same definition");
 
     let pinned = |errno| {
         let object = Builder::xdp().bytes();

@@ -11,7 +11,7 @@ pub use mutate::{Mutator, Random};
 pub use seeds::seeds;
 
 use aya_obj::{
-    Config, Error, Global, ObjectSpec, add_shim_type,
+    Config, Error, Global, MapChange, ObjectSpec, add_shim_type,
     btf::{Btf, BtfError, BtfExt, BtfFeatures, Kind, RawBtf},
 };
 use aya_uapi::MapType;
@@ -73,8 +73,16 @@ fn object(data: &[u8]) -> Result<Outcome, Error> {
         .values()
         .map(|global| vec![0xa5; (global.size as usize).min(1 << 16)])
         .collect();
+    let change = MapChange {
+        max_entries: Some(1),
+        ..MapChange::default()
+    };
     let config = Config {
-        max_entries: spec.maps.iter().map(|map| (map.name.as_str(), 1)).collect(),
+        maps: spec
+            .maps
+            .iter()
+            .map(|map| (map.name.as_str(), change.clone()))
+            .collect(),
         globals: spec
             .globals
             .keys()

@@ -12,11 +12,13 @@
 //! | `raw` | finding a few types among very many, without reading all |
 //! | `ext` | `.BTF.ext`: function, line and CO-RE records |
 //! | `query` | sizes, names, skipping modifiers |
+//! | `compare` | whether a type can stand in for another |
 //! | `gc` | keep only what is reachable |
 //! | `sanitize` | replace what an older kernel refuses |
 //!
 //! Format: `Documentation/bpf/btf.rst` of the kernel.
 
+mod compare;
 mod error;
 mod ext;
 mod gc;
@@ -30,6 +32,7 @@ mod write;
 
 pub(crate) use read::usize_of;
 
+pub use compare::Difference;
 pub use error::BtfError;
 pub use ext::{BtfExt, CoreRelo, FuncInfo, LineInfo, SectionRecords};
 pub use image::section;

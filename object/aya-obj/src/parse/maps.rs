@@ -162,6 +162,10 @@ impl Parser<'_> {
             let index = (offset - values.start) / POINTER_SIZE;
             let index = u32::try_from(index).map_err(|_| error("the index is too large"))?;
             if let Some(map) = self.spec.maps.get_mut(values.map) {
+                if map.key_size != 4 {
+                    let problem = "puts elements in by number, which takes keys of 4 bytes";
+                    return Err(map_error(&map.name, "values", problem));
+                }
                 map.initial.push((index, value));
             }
         }

@@ -23,8 +23,8 @@ pub use link::{
 };
 pub use map::{Batch, Map, MapCreate, Position, map_create};
 pub use object::{
-    LinkDetails, TaskFd, btf_get_fd_by_id, btf_get_next_id, btf_info, btf_load, enable_stats,
-    kernel_btf_name, link_details, link_get_fd_by_id, link_get_next_id, link_info,
+    LinkDetails, TaskFd, btf_data, btf_get_fd_by_id, btf_get_next_id, btf_info, btf_load,
+    enable_stats, kernel_btf_name, link_details, link_get_fd_by_id, link_get_next_id, link_info,
     map_get_fd_by_id, map_get_next_id, map_info, obj_get, obj_pin, prog_get_fd_by_id,
     prog_get_next_id, prog_info, prog_map_ids, task_fd_query,
 };

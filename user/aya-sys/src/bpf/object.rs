@@ -190,6 +190,19 @@ pub fn kernel_btf_name(fd: BorrowedFd<'_>) -> Result<Option<Vec<u8>>> {
     Ok(Some(name))
 }
 
+/// The bytes of loaded BTF. Since kernel 4.18.
+pub fn btf_data(fd: BorrowedFd<'_>) -> Result<Vec<u8>> {
+    let mut data = vec![0u8; btf_info(fd)?.btf_size as usize];
+    let mut with_data = bpf_btf_info {
+        btf: address_mut(&mut data),
+        btf_size: length(Cmd::OBJ_GET_INFO_BY_FD, &data)?,
+        ..bpf_btf_info::ZEROED
+    };
+    // SAFETY: `data` has the length said.
+    unsafe { info(fd, &mut with_data) }?;
+    Ok(data)
+}
+
 /// The ids of the maps that a program uses. Since kernel 4.15.
 pub fn prog_map_ids(fd: BorrowedFd<'_>) -> Result<Vec<u32>> {
     let count = prog_info(fd)?.nr_map_ids as usize;

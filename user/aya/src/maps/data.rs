@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -17,7 +17,9 @@ use aya_uapi::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NUMA_NODE},
 };
 
-use super::{MapError, MapInfo, MapShape, elements::ENOTSUPP, sock::SockMapFd, types};
+use super::{
+    MapError, MapInfo, MapShape, Types, Wanted, elements::ENOTSUPP, sock::SockMapFd, types,
+};
 use crate::{
     features::{Feature, Features, is_unknown},
     pin::{self, PinError},
@@ -215,7 +217,7 @@ impl MapData {
     ///
     /// # Errors
     ///
-    /// [`MapError::PinnedMapMismatch`] when the pinned map has another shape,
+    /// [`MapError::Incompatible`] when the pinned map is another one,
     /// [`MapError::InvalidName`] for names that are paths, besides the errors of [`create`](Self::create).
     pub fn create_pinned_by_name<P: AsRef<Path>>(
         directory: P,
@@ -224,11 +226,13 @@ impl MapData {
         btf: Option<BorrowedFd<'_>>,
     ) -> Result<Self, MapError> {
         let path = Self::pin_path(directory.as_ref(), name)?;
-        if let Some(map) = Self::reuse(&path, spec, name)? {
+        let types = btf.map_or(Types::None, Types::Loaded);
+        let wanted = Wanted { spec, types };
+        if let Some(map) = Self::reuse(&path, wanted, name)? {
             return Ok(map);
         }
         let map = Self::create(spec, name, btf)?;
-        Ok(map.pin_first(&path, spec)?.unwrap_or_else(|first| first))
+        Ok(map.pin_first(&path, wanted)?.unwrap_or(map))
     }
 
     /// Where a map that is pinned by name goes. A name comes from an object, so it must not lead out
@@ -243,43 +247,47 @@ impl MapData {
         }
     }
 
-    /// Pins this new map, unless another process was faster: then that one's map is the error,
-    /// and the one to use.
+    /// Pins this new map, unless another process was faster: then its map is returned, the one to use.
     pub(crate) fn pin_first(
-        self,
+        &self,
         path: &Path,
-        spec: &MapSpec,
-    ) -> Result<Result<Self, Self>, MapError> {
+        wanted: Wanted<'_>,
+    ) -> Result<Option<Self>, MapError> {
         let name = self.name.as_str();
         match self.pin(path) {
-            Ok(()) => Ok(Ok(self)),
+            Ok(()) => Ok(None),
             Err(error @ PinError::PinRefused { .. }) if error.errno() == Some(Errno::EEXIST) => {
-                let first = Self::reuse(path, spec, name)?;
-                Ok(Err(first.ok_or_else(|| pin_error(name, error))?))
+                let first = Self::reuse(path, wanted, name)?;
+                first.map(Some).ok_or_else(|| pin_error(name, error))
             }
             Err(error) => Err(pin_error(name, error)),
         }
     }
 
-    /// The map pinned at `path` if there is one and it can stand in for `spec`.
-    pub(crate) fn reuse(path: &Path, spec: &MapSpec, name: &str) -> Result<Option<Self>, MapError> {
-        let fd = match pin::open_as(path, pin::MAP) {
-            Ok(fd) => fd,
-            Err(error) if error.errno() == Some(Errno::ENOENT) => return Ok(None),
-            Err(error) => return Err(pin_error(name, error)),
-        };
-        let mut map = Self::from_fd(fd)?;
-        let expected = MapShape::as_created(spec)?;
-        if !expected.fits(map.shape) {
-            return Err(MapError::PinnedMapMismatch {
-                name: name.to_owned(),
-                path: path.to_owned(),
-                expected,
-                found: map.shape,
-            });
+    /// The map pinned at `path`, if there is one, called `name`.
+    pub(crate) fn reuse(
+        path: &Path,
+        wanted: Wanted<'_>,
+        name: &str,
+    ) -> Result<Option<Self>, MapError> {
+        match pin::open_as(path, pin::MAP) {
+            Ok(fd) => Self::stand_in(fd, wanted, name, Some(path)).map(Some),
+            Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(None),
+            Err(error) => Err(pin_error(name, error)),
         }
+    }
+
+    /// The map behind `fd`, called `name`, if it is what is wanted.
+    pub(crate) fn stand_in(
+        fd: OwnedFd,
+        wanted: Wanted<'_>,
+        name: &str,
+        path: Option<&Path>,
+    ) -> Result<Self, MapError> {
+        let mut map = Self::from_fd(fd)?;
+        wanted.check(&map, path)?;
         name.clone_into(&mut map.name);
-        Ok(Some(map))
+        Ok(map)
     }
 
     /// A loaded map by its id.
@@ -440,7 +448,7 @@ fn lesser<'a>(spec: &MapSpec, map: &MapCreate<'a>) -> Option<(Feature, MapCreate
     }
 }
 
-fn pin_error(name: &str, error: PinError) -> MapError {
+pub(crate) fn pin_error(name: &str, error: PinError) -> MapError {
     MapError::PinError {
         name: Some(name.to_owned()),
         error,
@@ -470,6 +478,25 @@ pub(crate) fn create_error(name: &str, error: aya_sys::Error) -> MapError {
         name: name.to_owned(),
         error: error.into(),
     }
+}
+
+/// Puts the map or program behind `fd` at `index` of a map whose definition says so. `what` is its name,
+/// for messages.
+pub(crate) fn put_initial(
+    name: &str,
+    map: &MapFd,
+    index: u32,
+    fd: BorrowedFd<'_>,
+    what: impl FnOnce() -> String,
+) -> Result<(), MapError> {
+    let value = fd.as_raw_fd().to_ne_bytes();
+    let put = map.raw().update(&index.to_ne_bytes(), &value, 0);
+    put.map_err(|error| MapError::InitialValue {
+        name: name.to_owned(),
+        index,
+        what: what(),
+        error: error.into(),
+    })
 }
 
 /// Creates the map with its types; without them when the kernel does not take them. Some types of map

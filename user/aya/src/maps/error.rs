@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io, path::PathBuf};
 use aya_obj::similar::did_you_mean;
 use aya_sys::Errno;
 
-use super::MapShape;
+use super::MapDifference;
 use crate::{pin::PinError, privilege, sys::SyscallError, util::KernelVersion};
 
 /// Why something could not be done with a map.
@@ -146,17 +146,26 @@ pub enum MapError {
         /// Why not.
         error: PinError,
     },
-    /// The map that is pinned under the name has another shape than the one that was to be
-    /// created.
-    PinnedMapMismatch {
+    /// A map that exists cannot stand in for the one that is defined: the one that is pinned, or that
+    /// [`EbpfLoader::map_fd`](crate::EbpfLoader::map_fd) was given.
+    Incompatible {
         /// The map's name.
         name: String,
-        /// Where the other map is pinned.
-        path: PathBuf,
-        /// The shape that was to be created.
-        expected: MapShape,
-        /// The shape of the pinned map.
-        found: MapShape,
+        /// Where the other map is pinned, if it is.
+        path: Option<PathBuf>,
+        /// In what it differs.
+        differences: Vec<MapDifference>,
+    },
+    /// What the definition puts into the map does not go there.
+    InitialValue {
+        /// The map's name.
+        name: String,
+        /// The element.
+        index: u32,
+        /// What was to be there: a map or a program, with its name.
+        what: String,
+        /// The kernel's reason.
+        error: SyscallError,
     },
     /// A map of maps whose definition says nothing about the inner maps.
     MissingInnerMapDefinition {
@@ -318,21 +327,39 @@ impl fmt::Display for MapError {
                 error,
             } => write!(f, "map `{name}`: {error}"),
             Self::PinError { name: None, error } => error.fmt(f),
-            Self::PinnedMapMismatch {
+            Self::Incompatible {
                 name,
                 path,
-                expected,
-                found,
+                differences,
             } => {
-                write!(
-                    f,
-                    "map `{name}` does not fit the one at `{}`:",
-                    path.display()
-                )?;
-                for (field, expected, found) in expected.differences(found) {
-                    write!(f, " {field} is {found}, expected {expected};")?;
+                write!(f, "map `{name}` does not fit the one ")?;
+                match path {
+                    Some(path) => write!(f, "at `{}`:", path.display())?,
+                    None => f.write_str("given:")?,
                 }
-                f.write_str(" remove the pin or give the map another name")
+                for difference in differences {
+                    write!(f, " {difference};")?;
+                }
+                f.write_str(match path {
+                    Some(_) => " remove the pin, or use `ReusePolicy::Replace` or another name",
+                    None => " give a map that was made for the same definition",
+                })
+            }
+            Self::InitialValue {
+                name,
+                index,
+                what,
+                error,
+            } => {
+                write!(f, "map `{name}`: {what} does not go into element {index}: ")?;
+                f.write_str(match error.errno() {
+                    Errno::E2BIG => "raise `max_entries`",
+                    Errno::EINVAL => {
+                        "the maps in a map are all defined like its template, the programs in an \
+                         array all of one type"
+                    }
+                    _ => "correct its definition",
+                })
             }
             Self::MissingInnerMapDefinition { outer_name } => write!(
                 f,
@@ -365,7 +392,7 @@ impl fmt::Display for MapError {
 impl Error for MapError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::CreateError { error, .. } => Some(error),
+            Self::CreateError { error, .. } | Self::InitialValue { error, .. } => Some(error),
             Self::IoError(error)
             | Self::Closed {
                 io_error: error, ..

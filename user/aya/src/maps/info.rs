@@ -135,6 +135,7 @@ impl MapInfo {
             value_size: self.0.value_size,
             max_entries: self.0.max_entries,
             flags: self.0.map_flags,
+            map_extra: self.0.map_extra,
         }
     }
 }

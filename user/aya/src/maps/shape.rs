@@ -1,9 +1,13 @@
 //! [`MapShape`]: what a map must have in common with another to stand in for it.
 
 use aya_obj::spec::MapSpec;
-use aya_uapi::{MapType, bindings::BPF_F_RDONLY_PROG, maps::Entries};
+use aya_uapi::{
+    MapType,
+    bindings::{BPF_F_NO_COMMON_LRU, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY},
+    maps::Entries,
+};
 
-use super::{MapError, per_cpu::possible_cpus};
+use super::{MapDifference, MapError, per_cpu::possible_cpus};
 
 /// What must be the same for two maps to be used by the same programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,29 +22,59 @@ pub struct MapShape {
     pub max_entries: u32,
     /// The creation flags, `BPF_F_*`.
     pub flags: u32,
+    /// What the type makes of it. 0 before kernel 5.16.
+    pub map_extra: u64,
 }
 
 impl MapShape {
-    /// The fields that differ: name, own value, the other's.
-    pub(crate) fn differences(
-        &self,
-        other: &Self,
-    ) -> impl Iterator<Item = (&'static str, String, String)> {
-        let number = |field, own: u32, other: u32| (field, own.to_string(), other.to_string());
-        let hex = |flags| format!("{flags:#x}");
+    /// In what `found` differs so that programs made for a map like this one cannot use it.
+    pub(super) fn differences(&self, found: &Self) -> impl Iterator<Item = MapDifference> {
+        let permanent = |flags| flags & !self.passing_flags();
+        let (own, other) = (permanent(self.flags), permanent(found.flags));
+        let number = |number: u32| number.to_string();
+        let hex = |flags: u32| format!("{flags:#x}");
         [
             (
                 "type",
                 self.map_type.to_string(),
-                other.map_type.to_string(),
+                found.map_type.to_string(),
             ),
-            number("key size", self.key_size, other.key_size),
-            number("value size", self.value_size, other.value_size),
-            number("max_entries", self.max_entries, other.max_entries),
-            ("flags", hex(self.flags), hex(other.flags)),
+            ("key size", number(self.key_size), number(found.key_size)),
+            (
+                "value size",
+                number(self.value_size),
+                number(found.value_size),
+            ),
+            (
+                "max_entries",
+                number(self.max_entries),
+                number(found.max_entries),
+            ),
+            ("flags", hex(own), hex(other)),
+            (
+                "map_extra",
+                self.map_extra.to_string(),
+                found.map_extra.to_string(),
+            ),
         ]
         .into_iter()
         .filter(|(_, own, other)| own != other)
+        .map(|(what, expected, found)| MapDifference {
+            what: what.to_owned(),
+            expected,
+            found,
+        })
+    }
+
+    /// Flags that the kernel sets or forgets, whatever the map was created with.
+    const fn passing_flags(&self) -> u32 {
+        // The first two are about the descriptor that creation returned.
+        let descriptors = BPF_F_RDONLY | BPF_F_WRONLY;
+        match self.map_type {
+            // The kernel marks device maps read-only for programs, whether asked to or not.
+            MapType::DEVMAP | MapType::DEVMAP_HASH => descriptors | BPF_F_RDONLY_PROG,
+            _ => descriptors,
+        }
     }
 
     /// The shape of a map made from `spec`: with the sizes that the machine decides and the flags
@@ -52,31 +86,24 @@ impl MapShape {
             value_size: spec.value_size,
             max_entries: spec.max_entries,
             flags: spec.flags,
+            map_extra: spec.map_extra,
         };
+        let cpus = || Ok::<_, MapError>(u32::try_from(possible_cpus()?).unwrap_or(u32::MAX));
         if let Some(row) = aya_uapi::maps::map(spec.map_type) {
             let cpus = match row.entries {
-                Entries::CountOrCpus => u32::try_from(possible_cpus()?).unwrap_or(u32::MAX),
+                Entries::CountOrCpus => cpus()?,
                 _ => 0,
             };
             let page = u32::try_from(aya_sys::page_size()).unwrap_or(u32::MAX);
             shape.max_entries = row.entries.fix_up(spec.max_entries, page, cpus);
             shape.flags |= row.flags;
         }
+        // With a list for each CPU, each has as many elements.
+        if shape.flags & BPF_F_NO_COMMON_LRU != 0 {
+            let max_entries = shape.max_entries.checked_next_multiple_of(cpus()?);
+            shape.max_entries = max_entries.unwrap_or(shape.max_entries);
+        }
         Ok(shape)
-    }
-
-    /// Whether programs made for a map like this one can use `found`.
-    pub(super) fn fits(self, found: Self) -> bool {
-        // The kernel marks device maps read-only for programs, whether asked to or not.
-        let kernels_own = match self.map_type {
-            MapType::DEVMAP | MapType::DEVMAP_HASH => BPF_F_RDONLY_PROG,
-            _ => 0,
-        };
-        let normal = |shape: Self| Self {
-            flags: shape.flags & !kernels_own,
-            ..shape
-        };
-        normal(self) == normal(found)
     }
 }
 
@@ -109,14 +136,17 @@ mod tests {
             flags: own.flags | BPF_F_RDONLY_PROG,
             ..own
         };
-        assert!(own.fits(found));
+        assert_eq!(own.differences(&found).count(), 0);
         let hash = MapShape::as_created(&spec(MapType::HASH)).unwrap();
-        let read_only = MapShape {
-            flags: BPF_F_RDONLY_PROG,
+        let other = MapShape {
+            flags: BPF_F_RDONLY_PROG | BPF_F_RDONLY,
+            map_extra: 1,
             ..hash
         };
-        assert!(!hash.fits(read_only));
-        let differences: Vec<_> = hash.differences(&read_only).collect();
-        assert_eq!(differences, [("flags", "0x0".into(), "0x80".into())]);
+        let differences: Vec<_> = hash.differences(&other).map(|it| it.to_string()).collect();
+        assert_eq!(
+            differences,
+            ["flags is 0x80, expected 0x0", "map_extra is 1, expected 0"]
+        );
     }
 }

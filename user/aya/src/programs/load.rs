@@ -20,7 +20,7 @@ use aya_uapi::{Insn, KernelVersion, programs::match_section};
 
 use crate::{
     features::{Feature, Features},
-    maps::MapFd,
+    maps::{MapFd, put_initial},
     privilege,
     programs::{ProgramError, ProgramFd, fields, log_texts::LogTexts},
     verifier::{VerifierLog, VerifierLogLevel},
@@ -49,10 +49,21 @@ pub(crate) struct Shared {
     pub(crate) features: Arc<Features>,
 }
 
+/// An element of an array of programs.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) map: Arc<MapFd>,
+    /// The array's name, for messages.
+    pub(crate) name: String,
+    pub(crate) index: u32,
+}
+
 /// All that loading a program needs.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) linked: LinkedProgram,
+    /// Where it goes once it is loaded.
+    slots: Vec<Slot>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -66,8 +77,12 @@ pub(crate) struct LoadTarget<'a> {
 }
 
 impl Source {
-    pub(crate) fn new(linked: LinkedProgram, shared: Arc<Shared>) -> Self {
-        Self { linked, shared }
+    pub(crate) const fn new(linked: LinkedProgram, slots: Vec<Slot>, shared: Arc<Shared>) -> Self {
+        Self {
+            linked,
+            slots,
+            shared,
+        }
     }
 
     pub(crate) fn spec(&self) -> &ProgramSpec {
@@ -86,6 +101,16 @@ impl Source {
         let (_, line) = self.linked.source(u32::try_from(insn).ok()?);
         let (line, types) = (line?, self.shared.types.as_ref()?);
         Some(format!("{}:{}", types.name(line.file), line.line))
+    }
+
+    /// Puts the loaded program where the definitions of arrays of programs say so.
+    fn put(&self, program_name: &str, program: &ProgramFd) -> Result<(), ProgramError> {
+        for Slot { map, name, index } in &self.slots {
+            put_initial(name, map, *index, program.as_fd(), || {
+                format!("program `{program_name}`")
+            })?;
+        }
+        Ok(())
     }
 
     /// The instructions, with the descriptors of the maps and the places of fields in them.
@@ -129,8 +154,19 @@ impl Description {
     }
 }
 
-/// Loads a program: silently first; when the verifier rejects it, again with its log.
+/// Loads a program, and puts it into the arrays of programs that are to hold it.
 pub(crate) fn load(
+    name: &str,
+    source: &Source,
+    target: LoadTarget<'_>,
+) -> Result<ProgramFd, ProgramError> {
+    let program = verified(name, source, target)?;
+    source.put(name, &program)?;
+    Ok(program)
+}
+
+/// Loads a program: silently first; when the verifier rejects it, again with its log.
+fn verified(
     name: &str,
     source: &Source,
     target: LoadTarget<'_>,
