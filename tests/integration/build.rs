@@ -38,6 +38,11 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "aya-tests-definitions",
+        "../definitions",
+        &["definitions", "distant", "nested"],
+    ),
+    (
         "xdp-hello-ebpf",
         "../../examples/xdp-hello/xdp-hello-ebpf",
         &["xdp-hello-ebpf"],

@@ -109,6 +109,8 @@ impl Loaded {
             .args(["prog", "loadall"])
             .arg(object)
             .arg(&loaded.0)
+            .arg("pinmaps")
+            .arg(loaded.0.join("maps"))
             .output();
         let output = output.expect("bpftool runs");
         assert!(
@@ -302,6 +304,45 @@ fn packet_fields_in_donor_mode() {
 #[test]
 fn packet_fields_in_native_mode() {
     packet_fields("packet_fields_in_native_mode", "native");
+}
+
+/// Definitions of all types of maps in both forms, and maps that hold something from the start, as
+/// libbpf reads and fills them.
+fn maps(test: &str, mode: &'static str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/definitions");
+    if !root.is_dir() {
+        skip(test, "no programs of the tests next to the crate");
+        return;
+    }
+    let objects = match build_package(mode, "aya-tests-definitions", &root) {
+        Ok(objects) => objects,
+        Err(reason) if reason.contains("none that works") => {
+            skip(test, &format!("no toolchain for {mode} mode"));
+            return;
+        }
+        Err(reason) => panic!("{mode} mode: {reason}"),
+    };
+    for (object, program, value) in [
+        ("definitions", "sum", 55),
+        ("nested", "inner_maps", 2),
+        ("nested", "enter", 3),
+    ] {
+        let Some(loaded) = Loaded::new(&format!("{test}-{program}"), &objects.join(object)) else {
+            return;
+        };
+        assert!(loaded.has_btf(program), "{program}");
+        assert_eq!(loaded.run(program, &packet(&[])), value, "{program}");
+    }
+}
+
+#[test]
+fn maps_in_donor_mode() {
+    maps("maps_in_donor_mode", "donor");
+}
+
+#[test]
+fn maps_in_native_mode() {
+    maps("maps_in_native_mode", "native");
 }
 
 fn clean(test: &str, mode: &'static str) {

@@ -12,6 +12,7 @@ pub(crate) struct Meta(Ptr);
 
 /// `DW_ATE_signed` and `DW_ATE_unsigned`.
 const SIGNED: u32 = 5;
+const UNSIGNED: u32 = 7;
 
 /// Where a type node keeps the type it refers to (pointee, element, member) and its elements.
 ///
@@ -197,15 +198,18 @@ impl<'s> DebugBuilder<'s> {
 
     /// `int`.
     pub(crate) fn int(&self) -> Meta {
-        let name = "int";
+        self.integer("int", 32, SIGNED)
+    }
+
+    fn integer(&self, name: &str, bits: u64, encoding: u32) -> Meta {
         // SAFETY: a live builder; start and length of a live string.
         Meta(unsafe {
             (api().LLVMDIBuilderCreateBasicType)(
                 self.builder,
                 name.as_ptr(),
                 name.len(),
-                32,
-                SIGNED,
+                bits,
+                encoding,
                 0,
             )
         })
@@ -254,7 +258,9 @@ impl<'s> DebugBuilder<'s> {
     /// An enumeration of 64 bits without a name, whose one value is `name`.
     pub(crate) fn enumeration(&self, name: &str, value: u64) -> Meta {
         let file = ptr::null_mut();
-        // SAFETY: a live builder, start and length of a live string; LLVM copies the list of one.
+        // what holds it decides how wide it is in BTF
+        let holder = self.integer("u64", 64, UNSIGNED);
+        // SAFETY: a live builder and type, start and length of a live string; LLVM copies the list of one.
         Meta(unsafe {
             let mut values = [(api().LLVMDIBuilderCreateEnumerator)(
                 self.builder,
@@ -274,7 +280,7 @@ impl<'s> DebugBuilder<'s> {
                 0,
                 values.as_mut_ptr(),
                 1,
-                ptr::null_mut(),
+                holder.0,
             )
         })
     }

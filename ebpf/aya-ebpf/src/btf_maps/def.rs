@@ -7,7 +7,7 @@ use crate::maps::Map;
     message = "`{Self}` does not say how large an inner map is",
     label = "use a type from `aya_ebpf::btf_maps`, or a map of maps from `aya_ebpf::maps`"
 )]
-pub trait Template: Map + Sized + 'static {
+pub trait MapDef: Map + Sized + 'static {
     /// Such a map.
     #[doc(hidden)]
     const TEMPLATE: Self;
@@ -30,7 +30,7 @@ macro_rules! btf_maps {
     ($(
         $(#[$doc:meta])*
         $name:ident $(<$($param:ident $(: $bound:path)?),+>)? [$($number:ident $(= $default:literal)?),*]:
-            $map:ty = $new:ident($($arg:ident),* $(; $given:expr)?) $(.$builder:ident($built:ident))*;
+            $map:ty = $new:ident($($arg:ident),* $(; $given:expr)?) $(.$builder:ident($built:expr))*;
     )*) => {$(
         $(#[$doc])*
         #[repr(transparent)]
@@ -86,7 +86,7 @@ macro_rules! btf_maps {
             type Value = <$map as $crate::maps::Map>::Value;
         }
 
-        impl<$($($param $(: $bound)?,)+)? $(const $number: usize),*> $crate::btf_maps::Template for $name<$($($param,)+)? $($number),*>
+        impl<$($($param $(: $bound)?,)+)? $(const $number: usize),*> $crate::btf_maps::MapDef for $name<$($($param,)+)? $($number),*>
         where
             Self: 'static,
         {

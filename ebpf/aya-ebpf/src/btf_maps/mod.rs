@@ -27,8 +27,8 @@ mod def;
 mod typed;
 
 use crate::maps;
-pub use crate::maps::{CgroupStorage, Map as MapDef, PerCpuCgroupStorage, SafeInnerLookup};
-pub use def::Template;
+pub use crate::maps::{CgroupStorage, PerCpuCgroupStorage, SafeInnerLookup};
+pub use def::MapDef;
 use def::btf_maps;
 
 btf_maps! {
@@ -74,19 +74,24 @@ btf_maps! {
     SockMap[MAX_ENTRIES, FLAGS = 0]: maps::SockMap = with_max_entries(MAX_ENTRIES, FLAGS);
     /// Sockets by key.
     SockHash<K>[MAX_ENTRIES, FLAGS = 0]: maps::SockHash<K> = with_max_entries(MAX_ENTRIES, FLAGS);
-    /// Sockets that share ports, by slot.
-    ReusePortSockArray[MAX_ENTRIES, FLAGS = 0]: maps::ReusePortSockArray = with_max_entries(MAX_ENTRIES, FLAGS);
+    /// Sockets that share ports, by slot; `T` is what user space gets for one: with `u64` its cookie.
+    ReusePortSockArrayImpl<T>[MAX_ENTRIES, FLAGS = 0]: maps::ReusePortSockArray =
+        with_max_entries(MAX_ENTRIES, FLAGS).value_size(size_of::<T>());
     /// Maps by index, each like `V`.
-    ArrayOfMaps<V: Template>[MAX_ENTRIES, FLAGS = 0]: maps::ArrayOfMaps<V> =
+    ArrayOfMaps<V: MapDef>[MAX_ENTRIES, FLAGS = 0]: maps::ArrayOfMaps<V> =
         with_max_entries(MAX_ENTRIES, FLAGS; V::TEMPLATE);
     /// Maps by key, each like `V`.
-    HashOfMaps<K, V: Template>[MAX_ENTRIES, FLAGS = 0]: maps::HashOfMaps<K, V> =
+    HashOfMaps<K, V: MapDef>[MAX_ENTRIES, FLAGS = 0]: maps::HashOfMaps<K, V> =
         with_max_entries(MAX_ENTRIES, FLAGS; V::TEMPLATE);
     /// A perf event array.
     PerfEventArray[FLAGS = 0]: maps::PerfEventByteArray = new(FLAGS);
     /// A ring buffer whose records are `T`s, of `MAX_ENTRIES` bytes.
     RingBuf<T>[MAX_ENTRIES, FLAGS = 0]: maps::RingBuf = with_byte_size(MAX_ENTRIES, FLAGS);
 }
+
+/// Sockets that share ports, by slot.
+pub type ReusePortSockArray<const MAX_ENTRIES: usize, const FLAGS: usize = 0> =
+    ReusePortSockArrayImpl<u32, MAX_ENTRIES, FLAGS>;
 
 /// The types under the names of modules of their own, where existing programs find them.
 macro_rules! modules {
@@ -113,7 +118,7 @@ modules! {
     perf_event_byte_array: PerfEventByteArray;
     program_array: ProgramArray;
     queue: Queue;
-    reuseport_sock_array: ReusePortSockArray;
+    reuseport_sock_array: ReusePortSockArray, ReusePortSockArrayImpl;
     ring_buf: RingBuf;
     sock_hash: SockHash;
     sock_map: SockMap;

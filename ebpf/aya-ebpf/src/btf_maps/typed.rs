@@ -1,7 +1,7 @@
 //! What the types say beyond what their namesakes in [`maps`](crate::maps) do.
 
 use super::{
-    Array, ArrayOfMaps, HashOfMaps, PerCpuArray, PerfEventArray, ProgramArray, RingBuf, Template,
+    Array, ArrayOfMaps, HashOfMaps, MapDef, PerCpuArray, PerfEventArray, ProgramArray, RingBuf,
 };
 use crate::{
     EbpfContext,
@@ -34,7 +34,7 @@ impl<const MAX_ENTRIES: usize, const FLAGS: usize> ProgramArray<MAX_ENTRIES, FLA
     }
 }
 
-impl<V: Template, const MAX_ENTRIES: usize, const FLAGS: usize> ArrayOfMaps<V, MAX_ENTRIES, FLAGS> {
+impl<V: MapDef, const MAX_ENTRIES: usize, const FLAGS: usize> ArrayOfMaps<V, MAX_ENTRIES, FLAGS> {
     /// Holds these maps from the start, from index 0 on.
     pub const fn values(mut self, maps: &'static [&'static V]) -> Self {
         self.map.definition().content().values = maps;
@@ -42,7 +42,7 @@ impl<V: Template, const MAX_ENTRIES: usize, const FLAGS: usize> ArrayOfMaps<V, M
     }
 }
 
-impl<V: Template, const MAX_ENTRIES: usize, const FLAGS: usize>
+impl<V: MapDef, const MAX_ENTRIES: usize, const FLAGS: usize>
     HashOfMaps<u32, V, MAX_ENTRIES, FLAGS>
 {
     /// Holds these maps from the start, behind the keys 0, 1, 2 and so on.

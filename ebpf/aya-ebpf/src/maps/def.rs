@@ -45,12 +45,11 @@ impl<K, V, C> aya_map_def<K, V, C> {
         pinning: Pinning,
         content: C,
     ) -> Self {
-        const {
-            assert!(
-                align_of::<V>() <= 8,
-                "the kernel aligns map values to 8 bytes, no more"
-            )
-        }
+        // Not a `const` block: the compiler names the author's static, where this is evaluated.
+        assert!(
+            align_of::<V>() <= 8,
+            "the kernel aligns map values to 8 bytes, no more"
+        );
         Self {
             type_: map_type.0,
             key_size: size_of::<K>() as u32,

@@ -80,12 +80,13 @@ impl<M: Map> ArrayOfMaps<M> {
             .and_then(|map| value_of(map, key))
             .map(NonNull::as_ptr)
     }
-}
 
-impl<M: SafeInnerLookup> ArrayOfMaps<M> {
     /// The value of `key` in the map at `index`; `None` where there is no map or no value.
     #[inline(always)]
-    pub fn get_value(&self, index: u32, key: &M::Key) -> Option<&M::Value> {
+    pub fn get_value(&self, index: u32, key: &M::Key) -> Option<&M::Value>
+    where
+        M: SafeInnerLookup,
+    {
         // SAFETY: values of such maps exist as long as the map, and start as zeros.
         self.get(index)
             .and_then(|map| value_of(map, key))

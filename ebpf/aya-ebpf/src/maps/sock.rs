@@ -119,6 +119,15 @@ map_type! {
     with_max_entries(max_entries, flags) = (max_entries, flags)
 }
 
+impl ReusePortSockArray {
+    /// User space puts sockets in as numbers of this size, and gets cookies where they have 8 bytes.
+    pub(crate) const fn value_size(mut self, size: u32) -> Self {
+        assert!(size == 4 || size == 8, "sockets' values are `u32` or `u64`");
+        self.definition().set_value_size(size);
+        self
+    }
+}
+
 /// Generates how a program that chooses among sockets with one port chooses from a map.
 macro_rules! selects {
     ($($(#[$doc:meta])* $map:ident $(<$param:ident>)?: $key:ty;)*) => {$(

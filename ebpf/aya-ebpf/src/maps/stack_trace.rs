@@ -1,10 +1,12 @@
 //! Stack traces: call stacks, stored once each.
 
+use core::ops::Deref;
+
 use crate::{
     EbpfContext,
     cty::c_long,
     helpers::generated as raw,
-    maps::def::map_type,
+    maps::{Map, def::map_type},
     programs::tracing::{StackIdContext, StackTraceMap},
 };
 
@@ -51,5 +53,12 @@ impl StackTraceMap for StackTrace {
     fn store<C: StackIdContext>(&self, ctx: &C, flags: u64) -> Result<c_long, i32> {
         // SAFETY: the context is the kernel's.
         unsafe { self.get_stackid(ctx, flags) }.map_err(|error| error as i32)
+    }
+}
+
+impl<M: Map + Deref<Target = StackTrace>> StackTraceMap for M {
+    #[inline(always)]
+    fn store<C: StackIdContext>(&self, ctx: &C, flags: u64) -> Result<c_long, i32> {
+        (**self).store(ctx, flags)
     }
 }

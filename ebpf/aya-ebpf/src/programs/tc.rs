@@ -83,6 +83,13 @@ mod sealed {
             self.as_ptr()
         }
     }
+
+    impl<M: core::ops::Deref<Target = super::CgroupArray>> CgroupArrayMap for M {
+        #[inline(always)]
+        fn as_ptr(&self) -> *mut core::ffi::c_void {
+            (**self).as_ptr()
+        }
+    }
 }
 
 impl TcContext {

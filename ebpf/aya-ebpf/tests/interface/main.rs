@@ -11,6 +11,54 @@
     reason = "signatures are the point"
 )]
 
+/// What maps of either form can do, by their types.
+macro_rules! hash_maps {
+    ($($function:ident: $map:ty,)*) => { $(
+        fn $function(map: &$map) -> Result<(), i32> {
+            let _: Option<&u64> = unsafe { map.get(&1) };
+            let _: Option<*const u64> = map.get_ptr(&1);
+            let _: Option<*mut u64> = map.get_ptr_mut(&1);
+            map.insert(&1, &2, 0)?;
+            map.insert(1, 2, 0)?;
+            map.remove(&1)?;
+            map.remove(1)
+        }
+    )* };
+}
+
+macro_rules! arrays {
+    ($array:ty, $per_cpu:ty) => {
+        fn arrays(array: &$array, per_cpu: &$per_cpu) -> Result<(), i32> {
+            let _: (Option<&u64>, Option<&u64>) = (array.get(0), per_cpu.get(0));
+            let _: (Option<*const u64>, Option<*mut u64>) =
+                (array.get_ptr(0), array.get_ptr_mut(0));
+            let _: Option<*mut u64> = per_cpu.get_ptr_mut(0);
+            let _: Option<*const u64> = per_cpu.get_ptr(0);
+            per_cpu.set(0, &1, 0)?;
+            array.set(0, &1, 0)?;
+            array.set(0, 1, 0)
+        }
+    };
+}
+
+macro_rules! sets {
+    ($trie:ty, $queue:ty, $stack:ty, $filter:ty) => {
+        fn sets(trie: &$trie, queue: &$queue, stack: &$stack, filter: &$filter) -> Result<(), i32> {
+            let key: Key<u32> = Key::new(8, 10);
+            let _ = (key.prefix_len, key.data);
+            let _: Option<&u64> = trie.get(&key);
+            trie.insert(&key, &1, 0)?;
+            trie.remove(&key)?;
+            queue.push(&1, 0)?;
+            stack.push(&1, 0)?;
+            let _: [Option<u32>; 4] = [queue.pop()?, queue.peek()?, stack.pop()?, stack.peek()?];
+            filter.insert(&1, 0)?;
+            filter.contains(&1)
+        }
+    };
+}
+
+mod btf_maps;
 mod cgroup;
 mod probes;
 mod tracing;
@@ -117,53 +165,14 @@ mod maps {
         const _: fn(u32, u32) -> RingBuf = RingBuf::pinned;
     }
 
-    macro_rules! hash_maps {
-        ($($function:ident $map:ident,)*) => { $(
-            fn $function(map: &$map<u32, u64>) -> Result<(), i32> {
-                let _: Option<&u64> = unsafe { map.get(&1) };
-                let _: Option<*const u64> = map.get_ptr(&1);
-                let _: Option<*mut u64> = map.get_ptr_mut(&1);
-                map.insert(&1, &2, 0)?;
-                map.insert(1, 2, 0)?;
-                map.remove(&1)?;
-                map.remove(1)
-            }
-        )* };
-    }
     hash_maps! {
-        hash HashMap,
-        lru LruHashMap,
-        per_cpu PerCpuHashMap,
-        lru_per_cpu LruPerCpuHashMap,
+        hash: HashMap<u32, u64>,
+        lru: LruHashMap<u32, u64>,
+        per_cpu: PerCpuHashMap<u32, u64>,
+        lru_per_cpu: LruPerCpuHashMap<u32, u64>,
     }
-
-    fn arrays(array: &Array<u64>, per_cpu: &PerCpuArray<u64>) -> Result<(), i32> {
-        let _: (Option<&u64>, Option<&u64>) = (array.get(0), per_cpu.get(0));
-        let _: (Option<*const u64>, Option<*mut u64>) = (array.get_ptr(0), array.get_ptr_mut(0));
-        let _: Option<*mut u64> = per_cpu.get_ptr_mut(0);
-        let _: Option<*const u64> = per_cpu.get_ptr(0);
-        per_cpu.set(0, &1, 0)?;
-        array.set(0, &1, 0)?;
-        array.set(0, 1, 0)
-    }
-
-    fn others(
-        trie: &LpmTrie<u32, u64>,
-        queue: &Queue<u32>,
-        stack: &Stack<u32>,
-        filter: &BloomFilter<u32>,
-    ) -> Result<(), i32> {
-        let key: Key<u32> = Key::new(8, 10);
-        let _ = (key.prefix_len, key.data);
-        let _: Option<&u64> = trie.get(&key);
-        trie.insert(&key, &1, 0)?;
-        trie.remove(&key)?;
-        queue.push(&1, 0)?;
-        stack.push(&1, 0)?;
-        let _: [Option<u32>; 4] = [queue.pop()?, queue.peek()?, stack.pop()?, stack.peek()?];
-        filter.insert(&1, 0)?;
-        filter.contains(&1)
-    }
+    arrays!(Array<u64>, PerCpuArray<u64>);
+    sets!(LpmTrie<u32, u64>, Queue<u32>, Stack<u32>, BloomFilter<u32>);
 
     fn events(
         ctx: &XdpContext,

@@ -1,12 +1,12 @@
-//! Every type of map in both forms, and maps that hold something from the start.
+//! Every type of map in both forms.
 #![no_std]
 #![no_main]
 
 use aya_ebpf::{
-    bindings::{BPF_F_NO_PREALLOC, xdp_action},
+    bindings::BPF_F_NO_PREALLOC,
     btf_maps,
     macros::{btf_map, map, xdp},
-    maps, programs,
+    maps,
     programs::XdpContext,
 };
 
@@ -38,6 +38,9 @@ both! {
     OLD_DEVICES, NEW_DEVICES: DevMap[4] = with_max_entries(4, 0);
     OLD_DEVICE_HASH, NEW_DEVICE_HASH: DevMapHash[4] = with_max_entries(4, 0);
     OLD_XSKS, NEW_XSKS: XskMap[4] = with_max_entries(4, 0);
+    OLD_PORTS, NEW_PORTS: ReusePortSockArray[4] = with_max_entries(4, 0);
+    OLD_CGROUP, NEW_CGROUP: CgroupStorage<u64>[] = new();
+    OLD_CPU_CGROUP, NEW_CPU_CGROUP: PerCpuCgroupStorage<u64>[] = new();
     OLD_SOCKETS, NEW_SOCKETS: SockMap[4] = with_max_entries(4, 0);
     OLD_SOCKET_HASH, NEW_SOCKET_HASH: SockHash<u64>[4] = with_max_entries(4, 0);
 }
@@ -56,26 +59,13 @@ static OLD_EVENTS: maps::PerfEventArray<u32> = maps::PerfEventArray::new(0);
 #[btf_map]
 static NEW_EVENTS: btf_maps::PerfEventArray = btf_maps::PerfEventArray::new();
 #[map]
-static OLD_NUMA: maps::HashMap<u32, u32> = maps::HashMap::with_max_entries(4, 0).numa_node(0);
+static ON_NODE: maps::HashMap<u32, u32> = maps::HashMap::with_max_entries(4, 0).numa_node(0);
+#[btf_map]
+static COOKIES: btf_maps::reuseport_sock_array::ReusePortSockArrayImpl<u64, 4> =
+    btf_maps::reuseport_sock_array::ReusePortSockArrayImpl::new();
 #[btf_map]
 static SHALLOW: btf_maps::StackTrace<4, 0, 16> = btf_maps::StackTrace::new();
 
-#[map]
-static FIRST: maps::Array<u64> = maps::Array::with_max_entries(2, 0);
-#[map]
-static SECOND: maps::Array<u64> = maps::Array::with_max_entries(2, 0);
-#[map]
-static OLD_OUTER: maps::ArrayOfMaps<maps::Array<u64>> =
-    maps::ArrayOfMaps::with_max_entries(4, 0, maps::Array::with_max_entries(2, 0))
-        .values(&[&FIRST, &SECOND]);
-
-type Inner = btf_maps::HashMap<u32, u64, 8>;
-
-#[btf_map]
-static THIRD: Inner = Inner::new();
-#[btf_map]
-static NEW_OUTER: btf_maps::HashOfMaps<u32, Inner, 4> =
-    btf_maps::HashOfMaps::new().values(&[&THIRD]);
 /// One without initial values, whose inner maps can have any size.
 #[btf_map]
 static EMPTY_OUTER: btf_maps::ArrayOfMaps<btf_maps::Array<u32, 1, 0x1000>, 4> =
@@ -84,61 +74,22 @@ static EMPTY_OUTER: btf_maps::ArrayOfMaps<btf_maps::Array<u32, 1, 0x1000>, 4> =
 static EMPTY_OUTER_HASH: maps::HashOfMaps<[u8; 8], maps::LruHashMap<u32, u64>> =
     maps::HashOfMaps::with_max_entries(4, 0, maps::LruHashMap::with_max_entries(8, 0));
 
-#[map]
-static NEXT: maps::ProgramArray =
-    maps::ProgramArray::with_max_entries(4, 0).programs(programs![_, passing, renamed]);
-#[btf_map]
-static NEXT_TOO: btf_maps::ProgramArray<4> =
-    btf_maps::ProgramArray::new().programs(programs![renamed]);
-
-/// Writes into the inner maps by name and reads from them through the outer ones.
-fn found() -> Result<u64, i32> {
-    FIRST.set(1, 10, 0)?;
-    SECOND.set(1, 20, 0)?;
-    THIRD.insert(7, 30, 0)?;
-    let none = OLD_OUTER.get(2).is_none() && EMPTY_OUTER.get(0).is_none();
-    // SAFETY: nobody else has the maps.
-    let third = unsafe { NEW_OUTER.get_value(&0, &7).copied() };
-    match (
-        none,
-        OLD_OUTER.get_value(0, &1),
-        OLD_OUTER.get_value(1, &1),
-        third,
-    ) {
-        (true, Some(first), Some(second), Some(third)) => Ok(first + second + third),
+/// Uses maps of one form as if they were of the other.
+fn in_both(array: &maps::Array<u64>, hash: &maps::HashMap<u32, u64>) -> Result<u64, i32> {
+    hash.insert(1, 2, 0)?;
+    array.set(1, 3, 0)?;
+    match (hash.get_ptr(&1), array.get(1)) {
+        // SAFETY: nobody else has the map.
+        (Some(one), Some(other)) => Ok(unsafe { *one } + *other),
         _ => Err(-1),
     }
 }
 
-/// Passes what finds all values in its inner maps.
 #[xdp]
-fn inner_maps(_ctx: XdpContext) -> u32 {
-    match found() {
-        Ok(60) => xdp_action::XDP_PASS,
-        _ => xdp_action::XDP_DROP,
-    }
-}
-
-#[xdp]
-fn enter(ctx: XdpContext) -> u32 {
-    // SAFETY: nothing is held.
-    unsafe {
-        NEXT.tail_call(&ctx, 0);
-        NEXT.tail_call(&ctx, 1);
-    }
-    xdp_action::XDP_DROP
-}
-
-#[xdp]
-fn passing(ctx: XdpContext) -> u32 {
-    // SAFETY: nothing is held.
-    unsafe { NEXT_TOO.tail_call(&ctx, 0) };
-    xdp_action::XDP_DROP
-}
-
-#[xdp(name = "renamed")]
-fn under_another_name(_ctx: XdpContext) -> u32 {
-    xdp_action::XDP_TX
+fn sum(_ctx: XdpContext) -> u32 {
+    let old = in_both(&OLD_ARRAY, &OLD_HASH).unwrap_or(0);
+    let new = in_both(&NEW_ARRAY, &NEW_HASH).unwrap_or(0);
+    (old * 10 + new) as u32
 }
 
 aya_ebpf::panic_handler!();
