@@ -16,7 +16,7 @@ use aya::{
     util::nr_cpus,
 };
 use aya_obj::spec::MapSpec;
-use maps_support::{may_create, skip, spec};
+use maps_support::{may_create, may_create_since, skip, spec};
 
 mod maps_support;
 
@@ -382,6 +382,8 @@ fn the_kernel_tells_what_it_was_told() {
     assert_eq!((info.key_size(), info.value_size()), (4, 12));
     assert_eq!(info.max_entries(), 8);
     assert_eq!(info.name_as_str(), Some("a_name_longer_t"));
+    assert_eq!((info.map_extra(), info.ifindex()), (0, 0));
+    assert_eq!((info.btf_id(), info.btf_value_type_id()), (0, 0));
     let by_id = MapData::from_id(info.id()).unwrap();
     assert_eq!(by_id.shape(), data.shape());
     assert!(
@@ -421,4 +423,117 @@ fn the_kernels_refusal_is_kept() {
     );
     let error = MapData::create(&impossible, "B\0D", None).unwrap_err();
     assert!(matches!(error, MapError::InvalidName { .. }), "{error:?}");
+}
+
+/// BPF_F_MMAPABLE
+const MAPPABLE: u32 = 1 << 10;
+
+#[test]
+fn arrays_in_memory() {
+    if !may_create_since("arrays_in_memory", 5, 5) {
+        return;
+    }
+    // Values of 12 bytes, 16 apart, on more than one page.
+    let mut array: Array<_, [u8; 12]> = Array::create(1000, MAPPABLE).unwrap();
+    let memory = array.mmap().unwrap();
+    let mut written = array.mmap_mut().unwrap();
+    assert_eq!((memory.len(), written.len()), (1000, 1000));
+    array.set(999, [7; 12], 0).unwrap();
+    assert_eq!(memory.get(999).unwrap(), [7; 12]);
+    written.set(998, [8; 12]).unwrap();
+    assert_eq!(array.get(&998, 0).unwrap(), [8; 12]);
+    assert_eq!(array.get(&999, 0).unwrap(), [7; 12], "the next one");
+    let sum: u32 = memory.iter().map(|value| u32::from(value[11])).sum();
+    assert_eq!(sum, 15);
+    for result in [written.get(1000).map(drop), written.set(1000, [0; 12])] {
+        assert!(matches!(
+            result,
+            Err(MapError::OutOfBounds { index: 1000, .. })
+        ));
+    }
+    // The memory outlives the handle.
+    drop(array);
+    assert_eq!(memory.get(998).unwrap(), [8; 12]);
+
+    let mut numbers: Array<_, u32> = Array::create(2, MAPPABLE).unwrap();
+    let mut memory = numbers.mmap_mut().unwrap();
+    memory.set(1, u32::MAX).unwrap();
+    assert_eq!(numbers.get(&1, 0).unwrap(), u32::MAX);
+    numbers.set(1, 5, 0).unwrap();
+    assert_eq!(memory.get(1).unwrap(), 5);
+
+    let plain: Array<_, u32> = Array::create(2, 0).unwrap();
+    let error = plain.mmap().unwrap_err();
+    assert!(
+        matches!(error, MapError::UnsupportedMapFlags { flags: 0, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn frozen_maps_say_so() {
+    if !may_create_since("frozen_maps_say_so", 5, 5) {
+        return;
+    }
+    let mut array: Array<_, u32> = Array::builder()
+        .name("LIMITS")
+        .max_entries(2)
+        .flags(MAPPABLE)
+        .create()
+        .unwrap();
+    let closed = |result: Result<(), MapError>| {
+        let error = result.unwrap_err();
+        assert!(
+            matches!(&error, MapError::AccessDenied { name, .. } if name == "LIMITS"),
+            "{error:?}"
+        );
+        error.to_string()
+    };
+    let memory = array.mmap_mut().unwrap();
+    let message = closed(array.data().freeze());
+    assert!(message.contains("mapped into memory"), "{message}");
+    drop(memory);
+    array.set(0, 9, 0).unwrap();
+    assert!(!array.data().is_frozen().unwrap());
+    assert!(array.data().memlock().unwrap() > 0);
+
+    array.data().freeze().unwrap();
+    assert!(array.data().is_frozen().unwrap());
+    let message = closed(array.set(0, 10, 0));
+    assert!(message.contains("it is frozen"), "{message}");
+    let batch = array.set_batch(&[0, 1], &[1, 2], 0).unwrap_err();
+    assert_eq!(batch.done, 0);
+    closed(Err(batch.into()));
+    closed(array.mmap_mut().map(drop));
+    closed(array.data().freeze());
+    assert_eq!(array.get(&0, 0).unwrap(), 9);
+    assert_eq!(array.mmap().unwrap().get(0).unwrap(), 9);
+}
+
+#[test]
+fn maps_that_are_closed_to_one_side() {
+    if !may_create("maps_that_are_closed_to_one_side") {
+        return;
+    }
+    // BPF_F_RDONLY
+    let mut map: HashMap<_, u32, u32> = HashMap::create(2, 8).unwrap();
+    let error = map.insert(1, 1, 0).unwrap_err();
+    assert!(
+        matches!(&error, MapError::AccessDenied { reason, .. } if reason.contains("BPF_F_RDONLY")),
+        "{error:?}"
+    );
+    assert!(matches!(map.get(&1, 0), Err(MapError::KeyNotFound)));
+    // BPF_F_WRONLY
+    let mut map: HashMap<_, u32, u32> = HashMap::create(2, 16).unwrap();
+    map.insert(1, 1, 0).unwrap();
+    for error in [
+        map.get(&1, 0).unwrap_err(),
+        map.iter().next().unwrap().unwrap_err(),
+        map.keys().next().unwrap().unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, MapError::AccessDenied { reason, .. } if reason.contains("BPF_F_WRONLY")),
+            "{error:?}"
+        );
+    }
 }

@@ -8,7 +8,8 @@ use std::{
 
 pub use super::fd_array::{CgroupArray, ProgramArray};
 use super::{
-    BatchError, IterableMap, Map, MapData, MapError, MapIter, PerCpuValues, Pod,
+    BatchError, IterableMap, Map, MapData, MapError, MapIter, MappedArray, MappedArrayMut,
+    PerCpuValues, Pod,
     handle::{create, handle, iterable},
     per_cpu::per_cpu,
 };
@@ -121,7 +122,29 @@ read!(Array, V, "value");
 read!(PerCpuArray, PerCpuValues<V>, "values");
 per_cpu!(PerCpuArray<V>, key: u32, check_bounds);
 
+impl<T: Borrow<MapData>, V: Pod> Array<T, V> {
+    /// Maps the array into the memory of this process, to be read. The map must have been created
+    /// with `BPF_F_MMAPABLE`. Since kernel 5.5.
+    ///
+    /// # Errors
+    ///
+    /// [`MapError::UnsupportedMapFlags`] without the flag, [`MapError::SyscallError`] when the kernel
+    /// refuses.
+    pub fn mmap(&self) -> Result<MappedArray<V>, MapError> {
+        MappedArray::new(self.inner.borrow(), false)
+    }
+}
+
 impl<T: BorrowMut<MapData>, V: Pod> Array<T, V> {
+    /// As [`mmap`](Self::mmap), to be written to as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`mmap`](Self::mmap), and [`MapError::AccessDenied`] of a frozen map.
+    pub fn mmap_mut(&mut self) -> Result<MappedArrayMut<V>, MapError> {
+        MappedArrayMut::new(self.inner.borrow())
+    }
+
     /// Sets the value at `index`. `flags` is 0, or `BPF_F_LOCK` for values with a spin lock.
     ///
     /// # Errors

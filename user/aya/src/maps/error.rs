@@ -53,6 +53,8 @@ pub enum MapError {
     },
     /// The map's values are no whole number of elements.
     InvalidValueStride {
+        /// The map's name.
+        name: String,
         /// The size of the map's values, in bytes.
         size: usize,
         /// The size of one element, in bytes.
@@ -197,6 +199,8 @@ pub enum MapError {
     },
     /// The map was created with flags that this operation cannot work with.
     UnsupportedMapFlags {
+        /// The map's name.
+        name: String,
         /// The map's flags, `BPF_F_*`.
         flags: u32,
         /// What stands in the way.
@@ -268,10 +272,10 @@ impl fmt::Display for MapError {
                 f,
                 "map `{name}` cannot be waited for any more: open it again"
             ),
-            Self::InvalidValueStride { size, stride } => write!(
+            Self::InvalidValueStride { name, size, stride } => write!(
                 f,
-                "the map's values of {size} bytes are no whole number of {stride}-byte elements: \
-                 correct the map's definition"
+                "map `{name}` has values of {size} bytes, which are no whole number of \
+                 {stride}-byte elements: correct its definition"
             ),
             Self::KernelTooOld { name, what, since } => write!(
                 f,
@@ -382,9 +386,14 @@ impl fmt::Display for MapError {
                 did_you_mean(similar)
             ),
             Self::GlobalNotWritable { name, reason } => write!(f, "global `{name}`: {reason}"),
-            Self::UnsupportedMapFlags { flags, reason } => {
-                write!(f, "the map was created with flags {flags:#x}: {reason}")
-            }
+            Self::UnsupportedMapFlags {
+                name,
+                flags,
+                reason,
+            } => write!(
+                f,
+                "map `{name}` was created with flags {flags:#x}: {reason}"
+            ),
         }
     }
 }

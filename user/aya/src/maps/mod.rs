@@ -48,6 +48,7 @@ pub mod hash_map;
 mod info;
 mod iter;
 pub mod lpm_trie;
+mod mapped;
 pub mod of_maps;
 mod options;
 mod per_cpu;
@@ -106,6 +107,7 @@ pub use hash_map::{HashMap, PerCpuHashMap};
 pub use info::{MapInfo, MapType, loaded_maps};
 pub use iter::{IterableMap, MapDrain, MapIter, MapKeys};
 pub use lpm_trie::LpmTrie;
+pub use mapped::{MappedArray, MappedArrayMut};
 pub use of_maps::{ArrayOfMaps, FromMapData, HashOfMaps, InnerMap};
 pub use options::MapOptions;
 pub use per_cpu::PerCpuValues;
@@ -185,6 +187,16 @@ impl Map {
     /// [`PinError`] when the kernel refuses: the path is taken, or in no BPF file system.
     pub fn pin<P: AsRef<Path>>(&self, path: P) -> Result<(), PinError> {
         self.data().pin(path)
+    }
+
+    /// Forbids user space to change the map from now on, as [`MapData::freeze`] says. Since kernel
+    /// 5.2.
+    ///
+    /// # Errors
+    ///
+    /// As [`MapData::freeze`].
+    pub fn freeze(&self) -> Result<(), MapError> {
+        self.data().freeze()
     }
 
     /// Why this map does not become the handle that was asked for.

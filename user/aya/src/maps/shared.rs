@@ -100,51 +100,63 @@ impl Shared {
         Some(unsafe { slice::from_raw_parts(self.0.as_ptr().add(offset), len) })
     }
 
-    /// Writes `bytes` at `offset`, while others may read and write there: numbers of 1, 2, 4 or 8 bytes at
-    /// a multiple of their size in one piece, all else byte by byte. `None` when they are not all inside.
-    pub(crate) fn store(&self, offset: usize, bytes: &[u8]) -> Option<()> {
-        macro_rules! in_one_piece {
-            ($($cell:ident($number:ident)),*) => {$(
-                if let Ok(bytes) = bytes.try_into()
-                    && let Some(cell) = self.cell::<$cell>(offset)
-                {
-                    cell.store($number::from_ne_bytes(bytes), Ordering::Relaxed);
-                    return Some(());
-                }
-            )*};
+    /// Writes `bytes` at `offset`, while others may read and write there: in the largest pieces that
+    /// memory allows, so that a number at a multiple of its size, up to 8 bytes, is written at once.
+    /// `None` when they are not all inside.
+    pub(crate) fn store(&self, mut offset: usize, mut bytes: &[u8]) -> Option<()> {
+        macro_rules! store {
+            ($cell:ident: $number:ident = $bytes:expr) => {
+                self.cell::<$cell>(offset)?.store(
+                    $number::from_ne_bytes($bytes.try_into().ok()?),
+                    Ordering::Relaxed,
+                )
+            };
         }
-        in_one_piece!(AtomicU8(u8), AtomicU16(u16), AtomicU32(u32), AtomicU64(u64));
         if !self.holds(offset, bytes.len()) {
             return None;
         }
-        for (index, byte) in bytes.iter().enumerate() {
-            self.cell::<AtomicU8>(offset + index)?
-                .store(*byte, Ordering::Relaxed);
+        while let Some((piece, rest)) = bytes.split_at_checked(piece(offset, bytes.len()))
+            && !piece.is_empty()
+        {
+            match piece.len() {
+                8 => store!(AtomicU64: u64 = piece),
+                4 => store!(AtomicU32: u32 = piece),
+                2 => store!(AtomicU16: u16 = piece),
+                _ => store!(AtomicU8: u8 = piece),
+            }
+            offset += piece.len();
+            bytes = rest;
         }
         Some(())
     }
 
-    /// Copies what is at `offset` into `bytes`, while others may write there: numbers of 1, 2, 4 or 8 bytes
-    /// at a multiple of their size in one piece, all else byte by byte. `None` when not all is inside.
-    pub(crate) fn load(&self, offset: usize, bytes: &mut [u8]) -> Option<()> {
-        macro_rules! in_one_piece {
-            ($($cell:ident),*) => {$(
-                if bytes.len() == size_of::<$cell>()
-                    && let Some(cell) = self.cell::<$cell>(offset)
-                {
-                    bytes.copy_from_slice(&cell.load(Ordering::Relaxed).to_ne_bytes());
-                    return Some(());
-                }
-            )*};
+    /// Copies what is at `offset` into `bytes`, while others may write there, in such pieces. `None`
+    /// when not all is inside.
+    pub(crate) fn load(&self, mut offset: usize, mut bytes: &mut [u8]) -> Option<()> {
+        macro_rules! load {
+            ($bytes:ident = $cell:ident) => {
+                $bytes.copy_from_slice(
+                    &self
+                        .cell::<$cell>(offset)?
+                        .load(Ordering::Relaxed)
+                        .to_ne_bytes(),
+                )
+            };
         }
-        in_one_piece!(AtomicU8, AtomicU16, AtomicU32, AtomicU64);
         if !self.holds(offset, bytes.len()) {
             return None;
         }
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            *byte = self
-                .cell::<AtomicU8>(offset + index)?
-                .load(Ordering::Relaxed);
+        while let size @ 1.. = piece(offset, bytes.len())
+            && let Some((piece, rest)) = bytes.split_at_mut_checked(size)
+        {
+            match size {
+                8 => load!(piece = AtomicU64),
+                4 => load!(piece = AtomicU32),
+                2 => load!(piece = AtomicU16),
+                _ => load!(piece = AtomicU8),
+            }
+            offset += size;
+            bytes = rest;
         }
         Some(())
     }
@@ -154,6 +166,12 @@ impl Shared {
             .checked_add(len)
             .is_some_and(|end| end <= self.0.len())
     }
+}
+
+/// The size of the largest piece that is read or written at once at `offset`, with `left` bytes to go.
+fn piece(offset: usize, left: usize) -> usize {
+    let fits = |size: &usize| offset.is_multiple_of(*size) && *size <= left;
+    [8, 4, 2, 1].into_iter().find(fits).unwrap_or(0)
 }
 
 /// The data of a ring, a power of two bytes mapped twice in a row, so that nothing in it is ever split.

@@ -42,6 +42,7 @@ impl<T: Borrow<MapData>> StackTraceMap<T> {
         let shape = data.shape();
         if shape.flags & BPF_F_STACK_BUILD_ID != 0 {
             return Err(MapError::UnsupportedMapFlags {
+                name: data.name().to_owned(),
                 flags: shape.flags,
                 reason: "stacks of build ids and offsets cannot be read yet, create the map \
                          without BPF_F_STACK_BUILD_ID",
@@ -51,6 +52,7 @@ impl<T: Borrow<MapData>> StackTraceMap<T> {
         data.check_sizes(size_of::<u32>(), size)?;
         if !size.is_multiple_of(FRAME) {
             return Err(MapError::InvalidValueStride {
+                name: data.name().to_owned(),
                 size,
                 stride: FRAME,
             });

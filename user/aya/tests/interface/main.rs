@@ -571,7 +571,9 @@ mod maps {
                 is::<(usize, usize)>((size, expected))
             }
             MapError::InvalidMapType { map_type, .. } => is::<u32>(map_type),
-            MapError::InvalidValueStride { size, stride } => is::<(usize, usize)>((size, stride)),
+            MapError::InvalidValueStride { size, stride, .. } => {
+                is::<(usize, usize)>((size, stride))
+            }
             MapError::IoError(error) => is::<io::Error>(error),
             MapError::MissingInnerMapDefinition { outer_name } => is::<String>(outer_name),
             MapError::OutOfBounds {
@@ -580,7 +582,7 @@ mod maps {
             MapError::PinError { name, error } => is::<(Option<String>, PinError)>((name, error)),
             MapError::SyscallError(error) => is::<SyscallError>(error),
             MapError::Unsupported { name, .. } => is::<String>(name),
-            MapError::UnsupportedMapFlags { flags, reason } => {
+            MapError::UnsupportedMapFlags { flags, reason, .. } => {
                 is::<(u32, &'static str)>((flags, reason));
             }
             MapError::KeyNotFound

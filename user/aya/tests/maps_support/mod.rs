@@ -34,7 +34,7 @@ pub(crate) fn may_create_since(test: &str, major: u8, minor: u8) -> bool {
     let kernel = KernelVersion::current().unwrap();
     let since = KernelVersion::new(major, minor, 0);
     if kernel < since {
-        skip(test, &format!("needs Linux {since}, this is {kernel}"));
+        skip(test, &format!("needs kernel {major}.{minor}"));
     }
     kernel >= since && may_create(test)
 }

@@ -73,6 +73,7 @@ impl<T: Borrow<MapData>> RingBuf<T> {
         let flags = data.shape().flags;
         if flags & BPF_F_RB_OVERWRITE != 0 {
             return Err(MapError::UnsupportedMapFlags {
+                name: data.name().to_owned(),
                 flags,
                 reason: "records that are overwritten before they are read cannot be read yet, \
                          create the map without BPF_F_RB_OVERWRITE",
