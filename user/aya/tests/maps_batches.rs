@@ -373,16 +373,26 @@ fn hash_maps_that_grow() {
     if !may_create_since("hash_maps_that_grow", 7, 2) {
         return;
     }
+    for features in kernels() {
+        let mut map = builder()
+            .map_type(MapType::RHash)
+            .max_entries(1000)
+            .features(features)
+            .create()
+            .unwrap();
+        let (keys, values) = numbers(500);
+        map.insert_batch(&keys, &values, 0).unwrap();
+        let all: BTreeMap<_, _> = map.iter().map(Result::unwrap).collect();
+        assert!(all.keys().eq(&keys) && all.values().eq(&values));
+        assert_eq!(map.remove_batch(&[7, 7, 8]).unwrap(), 2);
+        assert_eq!(map.drain().map(Result::unwrap).count(), 498);
+        assert_eq!(map.keys().count(), 0);
+    }
     let mut map = builder()
         .map_type(MapType::RHash)
-        .max_entries(1000)
+        .max_entries(8)
         .create()
         .unwrap();
-    let (keys, values) = numbers(500);
-    map.insert_batch(&keys, &values, 0).unwrap();
-    let all: BTreeMap<_, _> = map.iter().map(Result::unwrap).collect();
-    assert!(all.keys().eq(&keys) && all.values().eq(&values));
-    assert_eq!(map.take(&7, 0).unwrap(), 21);
-    assert_eq!(map.remove_batch(&[7, 8]).unwrap(), 1);
-    assert_eq!(map.drain().map(Result::unwrap).count(), 498);
+    map.insert(1, 10, 0).unwrap();
+    assert_eq!(map.take(&1, 0).unwrap(), 10);
 }

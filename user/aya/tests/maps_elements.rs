@@ -306,7 +306,7 @@ fn queues_and_stacks() {
 
 #[test]
 fn bloom_filters() {
-    if !may_create("bloom_filters") {
+    if !may_create_since("bloom_filters", 5, 16) {
         return;
     }
     let mut set: BloomFilter<_, u64> = BloomFilter::create(100, 0).unwrap();

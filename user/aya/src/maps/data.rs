@@ -23,6 +23,7 @@ use super::{
 use crate::{
     features::{Feature, Features, is_unknown},
     pin::{self, PinError},
+    privilege,
     sys::{self, SyscallError},
 };
 
@@ -161,12 +162,14 @@ impl MapData {
             inner: inner.as_ref().map(|inner| inner.fd.as_fd()),
             ..MapCreate::new(shape.map_type)
         };
+        let refused = |error: &aya_sys::Error| error.errno == Errno::EPERM;
         let create = |map: MapCreate<'_>| {
             features.try_with(Feature::Names, |named| {
-                create_described(&MapCreate {
+                let map = MapCreate {
                     name: if named { name } else { "" },
                     ..map
-                })
+                };
+                privilege::with_memory(refused, || create_described(&map))
             })
         };
         let created = match lesser(spec, &map) {
@@ -609,6 +612,11 @@ mod tests {
         // Nothing that leaving out names would cure.
         let (map, seen) = attempts(|_| Reply::Error(Errno::EPERM));
         assert!(matches!(map, Err(MapError::CreateError { name, .. }) if name == "COUNTS"));
-        assert_eq!(seen.len(), 1);
+        // Once, and again where the limit on locked memory was in the way.
+        assert!(
+            seen.iter()
+                .all(|(name, key_type)| (name.as_str(), *key_type) == ("COUNTS", 1))
+        );
+        assert!((1..=2).contains(&seen.len()), "{seen:?}");
     }
 }

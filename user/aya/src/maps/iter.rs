@@ -2,6 +2,8 @@
 
 use std::{marker::PhantomData, mem};
 
+use aya_uapi::MapType;
+
 use super::{MapData, MapError, Pod, batch::Batches, pod, value::scratch};
 
 /// A map whose entries can be walked.
@@ -114,6 +116,9 @@ impl<K: Pod> Iterator for MapKeys<'_, K> {
 /// Elsewhere each entry takes two calls: what changes of the map do then is said at [`MapKeys`], and
 /// entries removed between finding the key and reading the value are skipped.
 ///
+/// A map of type `BPF_MAP_TYPE_RHASH` moves its entries when it becomes larger or smaller: then entries
+/// may be left out or come twice.
+///
 /// After an error the iterator ends.
 ///
 /// [`Feature::MapBatches`]: crate::features::Feature::MapBatches
@@ -216,11 +221,18 @@ impl<K: Pod, V, I: IterableMap<K, V>> Iterator for MapIter<'_, K, V, I> {
 /// Where the kernel lacks batches, each entry is taken by a call of its own (since 5.14), or read and
 /// then removed, and a change that a program makes between the two is lost.
 #[derive(Debug)]
-pub struct MapDrain<'coll, K: Pod, V, I: IterableMap<K, V>>(MapIter<'coll, K, V, I>);
+pub struct MapDrain<'coll, K: Pod, V, I: IterableMap<K, V>> {
+    entries: MapIter<'coll, K, V, I>,
+    /// How many the walk that goes on has given.
+    taken: usize,
+}
 
 impl<'coll, K: Pod, V, I: IterableMap<K, V>> MapDrain<'coll, K, V, I> {
     pub(crate) fn new(map: &'coll I) -> Self {
-        Self(MapIter::of(map, true))
+        Self {
+            entries: MapIter::of(map, true),
+            taken: 0,
+        }
     }
 }
 
@@ -228,6 +240,17 @@ impl<K: Pod, V, I: IterableMap<K, V>> Iterator for MapDrain<'_, K, V, I> {
     type Item = Result<(K, V), MapError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
+        loop {
+            if let Some(entry) = self.entries.next() {
+                self.taken += usize::from(entry.is_ok());
+                return Some(entry);
+            }
+            let map = self.entries.map;
+            // Becoming smaller, it moves entries to where the walk has been.
+            if map.map().map_type() != MapType::RHASH || self.taken == 0 {
+                return None;
+            }
+            *self = Self::new(map);
+        }
     }
 }

@@ -149,9 +149,7 @@ impl Provider<'_> {
             return Ok(Provided::Reused(map));
         }
         let btf = self.loaded_types.map(|fd| fd.as_fd());
-        let created = privilege::with_memory(is_refused, || {
-            MapData::create_on(&loader.features, spec, name, btf)
-        });
+        let created = MapData::create_on(&loader.features, spec, name, btf);
         created.map(Provided::New).map_err(|error| match error {
             MapError::CreateError { name, error } if error.errno() == Errno::EPERM => {
                 EbpfError::MissingPrivilege {
@@ -230,10 +228,6 @@ impl Provider<'_> {
         pins.0.push(pin);
         Ok(())
     }
-}
-
-fn is_refused(error: &MapError) -> bool {
-    matches!(error, MapError::CreateError { error, .. } if error.errno() == Errno::EPERM)
 }
 
 /// A path in the same directory that nobody else has: a pin is renamed within its directory. (The kernel
