@@ -28,7 +28,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`macros`] | attributes for programs and maps |
-//! | [`programs`] | the contexts that programs are given |
+//! | [`programs`](mod@programs) | the contexts that programs are given |
 //! | [`maps`] | memory shared with user space and between runs |
 //! | [`btf_maps`] | the same, with their sizes in their types |
 //! | [`helpers`] | functions that the kernel offers |

@@ -1,6 +1,6 @@
 //! Map types that have their sizes and flags in their types.
 //!
-//! They are those of [`maps`](crate::maps) in another spelling: a reference to one is a reference to
+//! They are those of [`maps`] in another spelling: a reference to one is a reference to
 //! the other, which has the operations. What comes out in the object is the same, too.
 //!
 //! ```
@@ -96,7 +96,7 @@ pub type ReusePortSockArray<const MAX_ENTRIES: usize, const FLAGS: usize = 0> =
 /// The types under the names of modules of their own, where existing programs find them.
 macro_rules! modules {
     ($($module:ident: $($name:ident),+;)*) => {$(
-        #[doc = concat!("Where existing programs find ", $("[`", stringify!($name), "`](super::", stringify!($name), ") "),+, ".")]
+        /// Where existing programs find it.
         pub mod $module {
             pub use super::{$($name),+};
         }
@@ -127,7 +127,7 @@ modules! {
     xsk_map: XskMap;
 }
 
-/// Where existing programs find [`LpmTrie`](super::LpmTrie) and its keys.
+/// Where existing programs find it, and its keys.
 pub mod lpm_trie {
     pub use super::LpmTrie;
     pub use crate::maps::lpm_trie::Key;
