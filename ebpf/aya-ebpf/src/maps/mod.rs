@@ -4,6 +4,8 @@
 //! the type's parameters what they are. All operations are calls of the kernel, made by `ops`; every
 //! map type is a row of its file's macro.
 //!
+//! [`btf_maps`](crate::btf_maps) has the same types with their sizes as parameters.
+//!
 //! Errors are the kernel's negative error numbers.
 
 mod def;

@@ -2,7 +2,9 @@
 //! while programs run.
 //!
 //! The kernel must know what the inner maps look like before there is one, so the definition has a
-//! template: a map that is never created, of the inner maps' type, sizes and flags.
+//! template: a map that is never created, of the inner maps' type, sizes and flags. Inner maps may have
+//! room for more or fewer entries; arrays only where they and the template have `BPF_F_INNER_MAP` (Linux
+//! 5.10).
 //!
 //! ```
 //! use aya_ebpf::{macros::map, maps::{Array, ArrayOfMaps}};

@@ -21,10 +21,10 @@ map_type! {
 }
 
 impl StackTrace {
-    /// Stores `frames` calls of each stack, not 127; at most as many as the sysctl
-    /// `kernel.perf_event_max_stack` says.
+    /// Stores up to `frames` calls of each stack, not 127. The sysctl `kernel.perf_event_max_stack` is the
+    /// most that the kernel takes.
     pub const fn depth(mut self, frames: u32) -> Self {
-        assert!(frames > 0 && frames <= 127, "a stack has 1 to 127 frames");
+        assert!(frames > 0, "a stack has at least one frame");
         self.definition()
             .set_value_size(frames * size_of::<u64>() as u32);
         self
