@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroups;
+pub mod datagrams;
 pub mod probes;
 pub mod tracing;
 
@@ -235,6 +236,18 @@ where
         .program_mut(name)
         .ok_or_else(|| format!("no program {name}"))?
         .try_into()?)
+}
+
+/// The map called `name`, as the handle that the caller wants.
+///
+/// # Errors
+/// When the object has none, or one of another type.
+pub fn map<'a, M>(ebpf: &'a mut aya::Ebpf, name: &str) -> TestResult<M>
+where
+    M: TryFrom<&'a mut aya::maps::Map, Error = aya::maps::MapError>,
+{
+    let map = ebpf.map_mut(name).ok_or_else(|| format!("no map {name}"))?;
+    Ok(M::try_from(map)?)
 }
 
 /// Whether something can be pinned; else the test has been skipped.

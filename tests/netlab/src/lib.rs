@@ -10,6 +10,7 @@
 //! beforehand and IPv6 is silent.
 #![forbid(unsafe_code)]
 
+mod branch;
 pub mod cgroup;
 pub mod netlink;
 mod packet;
@@ -25,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+pub use branch::{Branch, END};
 pub use cgroup::Cgroup;
 use netlink::{Address, Route};
 use nix::{
@@ -160,13 +162,17 @@ impl Lab {
     /// # Errors
     /// When the thread cannot move there, which no unprivileged one can.
     pub fn in_far<T>(&self, run: impl FnOnce() -> T) -> Result<T, Error> {
-        setns(&self.far, CloneFlags::CLONE_NEWNET).during("enter the far namespace")?;
+        self.within(&self.far, run)
+    }
+
+    /// Runs a closure in a namespace.
+    fn within<T>(&self, namespace: &File, run: impl FnOnce() -> T) -> Result<T, Error> {
+        setns(namespace, CloneFlags::CLONE_NEWNET).during("enter a namespace")?;
         // Back on all ways out, a panic's too.
         struct Back<'a>(&'a File);
         impl Drop for Back<'_> {
             fn drop(&mut self) {
-                setns(self.0, CloneFlags::CLONE_NEWNET)
-                    .expect("a namespace held open can be entered");
+                enter(self.0);
             }
         }
         let _back = Back(&self.near);
@@ -178,12 +184,7 @@ impl Lab {
     /// # Errors
     /// When the port is taken.
     pub fn receiver(&self, port: u16, patience: Duration) -> Result<UdpSocket, Error> {
-        let open = || -> io::Result<UdpSocket> {
-            let receiver = UdpSocket::bind((NEAR_ADDRESS, port))?;
-            receiver.set_read_timeout(Some(patience))?;
-            Ok(receiver)
-        };
-        open().during("open the receiving socket")
+        receiver(port, patience)
     }
 
     /// A socket on the far side that sends from one of its addresses to a port of the near one.
@@ -225,7 +226,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         // A thread that stayed here would have its next test on the wrong network.
-        setns(&self.home, CloneFlags::CLONE_NEWNET).expect("a namespace held open can be entered");
+        enter(&self.home);
     }
 }
 
@@ -245,6 +246,21 @@ pub fn received(receiver: &UdpSocket) -> io::Result<Vec<(SocketAddr, Vec<u8>)>> 
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A socket that receives at the near side's address, where the thread is.
+fn receiver(port: u16, patience: Duration) -> Result<UdpSocket, Error> {
+    let open = || -> io::Result<UdpSocket> {
+        let receiver = UdpSocket::bind((NEAR_ADDRESS, port))?;
+        receiver.set_read_timeout(Some(patience))?;
+        Ok(receiver)
+    };
+    open().during("open the receiving socket")
+}
+
+/// Moves the thread to a namespace where it has been before.
+fn enter(namespace: &File) {
+    setns(namespace, CloneFlags::CLONE_NEWNET).expect("a namespace held open can be entered");
 }
 
 fn this_namespace() -> Result<File, Error> {

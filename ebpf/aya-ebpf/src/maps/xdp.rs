@@ -1,4 +1,7 @@
 //! Maps of places that XDP programs send packets to: CPUs, devices, sockets.
+//!
+//! Entries of maps of CPUs and devices have room for a program, and before Linux 5.15 programs that use
+//! such maps cannot be attached in generic mode (`XdpMode::Skb`).
 
 use core::num::NonZeroU32;
 

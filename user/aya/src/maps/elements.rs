@@ -168,7 +168,8 @@ impl MapData {
     #[cold]
     pub(crate) fn refused(&self, error: aya_sys::Error) -> MapError {
         match error.errno {
-            Errno::E2BIG => MapError::Full {
+            // The latter of tries.
+            Errno::E2BIG | Errno::ENOSPC => MapError::Full {
                 name: self.name().to_owned(),
                 max_entries: self.max_entries(),
             },

@@ -3,7 +3,8 @@
 //!
 //! An element can name a second XDP program, which runs on the packet where it arrives: loaded for
 //! that, as its section says (`xdp/devmap`, `xdp/cpumap`). The map's values must have room for it,
-//! as those of maps that are created here have.
+//! as those of maps that are created here have; before Linux 5.15 programs that use such a map cannot
+//! be attached in [`XdpMode::Skb`](crate::programs::XdpMode::Skb).
 
 use std::{
     borrow::{Borrow, BorrowMut},
