@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, os::fd::AsFd as _, sync::Arc};
 use aya::{
     features::{Feature, Features},
     maps::{
-        Array, HashMap, LpmTrie, MapBuilder, MapData, MapError, MapType, PerCpuArray,
+        Array, HashMap, LpmTrie, MapData, MapError, MapOptions, MapType, PerCpuArray,
         PerCpuHashMap, PerCpuValues, lpm_trie::Key,
     },
     util::{KernelVersion, nr_cpus},
@@ -25,15 +25,16 @@ fn kernels() -> [Arc<Features>; 3] {
 }
 
 fn hash(features: &Arc<Features>, max_entries: u32) -> HashMap<MapData, u32, u64> {
-    builder()
-        .max_entries(max_entries)
-        .features(Arc::clone(features))
-        .create()
-        .unwrap()
+    flows(
+        MapOptions::new()
+            .max_entries(max_entries)
+            .features(Arc::clone(features)),
+    )
+    .unwrap()
 }
 
-fn builder() -> MapBuilder<HashMap<MapData, u32, u64>> {
-    HashMap::builder().name("FLOWS")
+fn flows(options: MapOptions) -> Result<HashMap<MapData, u32, u64>, MapError> {
+    HashMap::create_with("FLOWS", options)
 }
 
 fn numbers(count: u32) -> (Vec<u32>, Vec<u64>) {
@@ -152,11 +153,9 @@ fn prefixes_in_batches() {
     }
     for features in kernels() {
         // The flag that the type needs is added.
-        let mut routes: LpmTrie<_, [u8; 4], u32> = LpmTrie::builder()
-            .max_entries(500)
-            .features(features)
-            .create()
-            .unwrap();
+        let mut routes: LpmTrie<_, [u8; 4], u32> =
+            LpmTrie::create_with("", MapOptions::new().max_entries(500).features(features))
+                .unwrap();
         let keys: Vec<_> = (0..200).map(|net| Key::new(24, [10, 0, net, 0])).collect();
         let values: Vec<u32> = (0..200).collect();
         routes.insert_batch(&keys, &values, 0).unwrap();
@@ -176,12 +175,11 @@ fn arrays_in_batches() {
         return;
     }
     for features in kernels() {
-        let mut array: Array<_, [u8; 3]> = Array::builder()
-            .name("SLOTS")
-            .max_entries(1000)
-            .features(features)
-            .create()
-            .unwrap();
+        let mut array: Array<_, [u8; 3]> = Array::create_with(
+            "SLOTS",
+            MapOptions::new().max_entries(1000).features(features),
+        )
+        .unwrap();
         let value = |index: u32| [index as u8, (index >> 8) as u8, 7];
         let indices: Vec<u32> = (0..1000).collect();
         let values: Vec<_> = indices.iter().copied().map(value).collect();
@@ -209,11 +207,13 @@ fn values_per_cpu_in_batches() {
     let all: Vec<_> = (0..300).map(values).collect();
     let keys: Vec<u32> = (0..300).collect();
     for features in kernels() {
-        let mut map: PerCpuHashMap<_, u32, u32> = PerCpuHashMap::builder()
-            .max_entries(300)
-            .features(features.clone())
-            .create()
-            .unwrap();
+        let mut map: PerCpuHashMap<_, u32, u32> = PerCpuHashMap::create_with(
+            "",
+            MapOptions::new()
+                .max_entries(300)
+                .features(features.clone()),
+        )
+        .unwrap();
         assert_eq!(map.insert_batch(&keys, &all, 0).unwrap(), 300);
         for entry in &map {
             let (key, found) = entry.unwrap();
@@ -224,11 +224,9 @@ fn values_per_cpu_in_batches() {
         assert_eq!(drained[&299], values(299));
         assert_eq!(map.keys().count(), 0);
 
-        let mut array: PerCpuArray<_, u32> = PerCpuArray::builder()
-            .max_entries(300)
-            .features(features)
-            .create()
-            .unwrap();
+        let mut array: PerCpuArray<_, u32> =
+            PerCpuArray::create_with("", MapOptions::new().max_entries(300).features(features))
+                .unwrap();
         assert_eq!(array.set_batch(&keys, &all, 0).unwrap(), 300);
         let found: Vec<_> = array.iter().map(Result::unwrap).collect();
         assert_eq!(found, all);
@@ -241,21 +239,15 @@ fn taking_reads_and_removes() {
         return;
     }
     for map_type in [MapType::Hash, MapType::LruHash] {
-        let mut map = builder()
-            .map_type(map_type)
-            .max_entries(64)
-            .create()
-            .unwrap();
+        let mut map = flows(MapOptions::new().map_type(map_type).max_entries(64)).unwrap();
         map.insert(1, 10, 0).unwrap();
         assert_eq!(map.take(&1, 0).unwrap(), 10);
         assert!(matches!(map.take(&1, 0), Err(MapError::KeyNotFound)));
     }
     for map_type in [MapType::PerCpuHash, MapType::LruPerCpuHash] {
-        let mut map: PerCpuHashMap<_, u32, u32> = PerCpuHashMap::builder()
-            .map_type(map_type)
-            .max_entries(64)
-            .create()
-            .unwrap();
+        let mut map: PerCpuHashMap<_, u32, u32> =
+            PerCpuHashMap::create_with("", MapOptions::new().map_type(map_type).max_entries(64))
+                .unwrap();
         let values = PerCpuValues::all(5).unwrap();
         map.insert(1, &values, 0).unwrap();
         assert_eq!(map.take(&1, 0).unwrap(), values);
@@ -323,12 +315,11 @@ fn one_cpu_alone() {
         Features::without(&[]),
         Features::without(&[Feature::OneCpu]),
     ] {
-        let mut map: PerCpuHashMap<_, u8, [u8; 3]> = PerCpuHashMap::builder()
-            .name("COUNTS")
-            .max_entries(2)
-            .features(features)
-            .create()
-            .unwrap();
+        let mut map: PerCpuHashMap<_, u8, [u8; 3]> = PerCpuHashMap::create_with(
+            "COUNTS",
+            MapOptions::new().max_entries(2).features(features),
+        )
+        .unwrap();
         let mut values = PerCpuValues::all([1; 3]).unwrap();
         values.as_mut_slice()[last as usize] = [2; 3];
         map.insert(1, &values, 0).unwrap();
@@ -374,12 +365,13 @@ fn hash_maps_that_grow() {
         return;
     }
     for features in kernels() {
-        let mut map = builder()
-            .map_type(MapType::RHash)
-            .max_entries(1000)
-            .features(features)
-            .create()
-            .unwrap();
+        let mut map = flows(
+            MapOptions::new()
+                .map_type(MapType::RHash)
+                .max_entries(1000)
+                .features(features),
+        )
+        .unwrap();
         let (keys, values) = numbers(500);
         map.insert_batch(&keys, &values, 0).unwrap();
         let all: BTreeMap<_, _> = map.iter().map(Result::unwrap).collect();
@@ -388,11 +380,7 @@ fn hash_maps_that_grow() {
         assert_eq!(map.drain().map(Result::unwrap).count(), 498);
         assert_eq!(map.keys().count(), 0);
     }
-    let mut map = builder()
-        .map_type(MapType::RHash)
-        .max_entries(8)
-        .create()
-        .unwrap();
+    let mut map = flows(MapOptions::new().map_type(MapType::RHash).max_entries(8)).unwrap();
     map.insert(1, 10, 0).unwrap();
     assert_eq!(map.take(&1, 0).unwrap(), 10);
 }

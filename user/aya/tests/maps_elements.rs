@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::PathBuf, process::
 use aya::{
     maps::{
         Array, BloomFilter, CgroupArray, HashMap, IterableMap as _, LpmTrie, Map, MapData,
-        MapError, MapType, PerCpuArray, PerCpuHashMap, PerCpuValues, ProgramArray, Queue, Stack,
-        StackTraceMap, loaded_maps, lpm_trie::Key,
+        MapError, MapOptions, MapType, PerCpuArray, PerCpuHashMap, PerCpuValues, ProgramArray,
+        Queue, Stack, StackTraceMap, loaded_maps, lpm_trie::Key,
     },
     util::nr_cpus,
 };
@@ -475,12 +475,8 @@ fn frozen_maps_say_so() {
     if !may_create_since("frozen_maps_say_so", 5, 5) {
         return;
     }
-    let mut array: Array<_, u32> = Array::builder()
-        .name("LIMITS")
-        .max_entries(2)
-        .flags(MAPPABLE)
-        .create()
-        .unwrap();
+    let mut array: Array<_, u32> =
+        Array::create_with("LIMITS", MapOptions::new().max_entries(2).flags(MAPPABLE)).unwrap();
     let closed = |result: Result<(), MapError>| {
         let error = result.unwrap_err();
         assert!(

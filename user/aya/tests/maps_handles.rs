@@ -13,7 +13,7 @@ use aya::{
     features::{Feature, Features},
     maps::{
         Array, ArrayOfMaps, CgroupStorage, CgrpStorage, CpuMap, DevMap, DevMapHash, HashMap,
-        HashOfMaps, InodeStorage, Map, MapBuilder, MapData, MapError, MapType, PerCpuCgroupStorage,
+        HashOfMaps, InodeStorage, Map, MapData, MapError, MapOptions, MapType, PerCpuCgroupStorage,
         Queue, ReusePortSockArray, SkStorage, SockHash, SockMap, Stack, TaskStorage,
         cgroup_storage::CgroupStorageKey, task_storage::pidfd, xdp::XdpMapError,
     },
@@ -28,13 +28,10 @@ fn inner_maps_are_got_and_replaced() {
     if !may_create("inner_maps_are_got_and_replaced") {
         return;
     }
-    let pattern = Array::<_, u32>::builder().name("SLOTS").max_entries(4);
-    let mut outer: ArrayOfMaps<_, Array<MapData, u32>> = ArrayOfMaps::builder()
-        .name("CUSTOMERS")
-        .max_entries(3)
-        .inner(&pattern)
-        .create()
-        .unwrap();
+    let slots = Array::<MapData, u32>::options().max_entries(4);
+    let mut outer: ArrayOfMaps<_, Array<MapData, u32>> =
+        ArrayOfMaps::create_with("CUSTOMERS", MapOptions::new().max_entries(3).inner(slots))
+            .unwrap();
     assert_eq!((outer.len(), outer.is_empty()), (3, false));
     assert!(matches!(outer.get(&0, 0), Err(MapError::KeyNotFound)));
     assert!(matches!(
@@ -69,18 +66,15 @@ fn maps_by_key() {
         return;
     }
     type Inner = HashMap<MapData, u32, u64>;
-    let pattern = Inner::builder().max_entries(8);
-    let mut outer: HashOfMaps<_, u32, Inner> = HashOfMaps::builder()
-        .max_entries(2)
-        .inner(&pattern)
-        .create()
-        .unwrap();
+    let pattern = Inner::options().max_entries(8);
+    let mut outer: HashOfMaps<_, u32, Inner> =
+        HashOfMaps::create_with("", MapOptions::new().max_entries(2).inner(pattern)).unwrap();
     for key in [10, 20] {
         let mut inner = outer.create_inner().unwrap();
         inner.insert(key, u64::from(key) + 1, 0).unwrap();
         outer.insert(key, &inner, 0).unwrap();
     }
-    let inner = pattern.create().unwrap();
+    let inner = outer.create_inner().unwrap();
     assert!(matches!(
         outer.insert(30, &inner, 0),
         Err(MapError::Full { max_entries: 2, .. })
@@ -171,22 +165,15 @@ fn old_kernels_have_no_programs_in_maps() {
     }
     let old = Features::without(&[Feature::DevMapPrograms, Feature::CpuMapPrograms]);
     let program = ProgramFd::from(OwnedFd::from(File::open("/dev/null").unwrap()));
-    let mut ports = DevMap::builder()
-        .max_entries(1)
-        .features(old.clone())
-        .create()
-        .unwrap();
+    let mut ports =
+        DevMap::create_with("", MapOptions::new().max_entries(1).features(old.clone())).unwrap();
     ports.set(0, 1, None, 0).unwrap();
     assert_eq!(ports.get(0, 0).unwrap().if_index, 1);
     assert!(matches!(
         ports.set(0, 1, Some(&program), 0),
         Err(XdpMapError::ChainedProgramNotSupported)
     ));
-    let mut cpus = CpuMap::builder()
-        .max_entries(1)
-        .features(old)
-        .create()
-        .unwrap();
+    let mut cpus = CpuMap::create_with("", MapOptions::new().max_entries(1).features(old)).unwrap();
     cpus.set(0, 64, None, 0).unwrap();
     assert_eq!(cpus.get(0, 0).unwrap().queue_size, 64);
     assert!(matches!(
@@ -283,9 +270,14 @@ fn older_storage_of_cgroups() {
     let map: PerCpuCgroupStorage<_, u64> = PerCpuCgroupStorage::create(0).unwrap();
     assert!(matches!(map.get(key, 0), Err(MapError::KeyNotFound)));
     // Keys without an attach type (5.9).
-    let small = MapBuilder::new(MapType::CgroupStorage, 8, 8)
-        .create()
-        .unwrap();
+    let small = MapData::create_with(
+        "",
+        MapOptions::new()
+            .map_type(MapType::CgroupStorage)
+            .key_size(8)
+            .value_size(8),
+    )
+    .unwrap();
     let small = Map::from_map_data(small).unwrap();
     let small: CgroupStorage<_, u64> = CgroupStorage::try_from(small).unwrap();
     assert!(matches!(small.get(key, 0), Err(MapError::KeyNotFound)));
@@ -340,17 +332,18 @@ fn peeking_takes_nothing() {
 }
 
 #[test]
-fn builders_make_what_the_handle_is_for() {
-    if !may_create("builders_make_what_the_handle_is_for") {
+fn options_make_what_the_handle_is_for() {
+    if !may_create("options_make_what_the_handle_is_for") {
         return;
     }
-    let lru = HashMap::<MapData, u32, u32>::builder()
-        .name("RECENT")
-        .map_type(MapType::LruHash)
-        .max_entries(16)
-        .numa_node(0)
-        .create()
-        .unwrap();
+    let lru = HashMap::<MapData, u32, u32>::create_with(
+        "RECENT",
+        MapOptions::new()
+            .map_type(MapType::LruHash)
+            .max_entries(16)
+            .numa_node(0),
+    )
+    .unwrap();
     let info = lru.data().info().unwrap();
     assert_eq!(info.map_type().unwrap(), MapType::LruHash);
     assert_eq!(info.name_as_str(), Some("RECENT"));
@@ -358,17 +351,16 @@ fn builders_make_what_the_handle_is_for() {
     assert_eq!(info.map_flags() & 4, 4);
     assert_eq!(lru.data().name(), "RECENT");
 
-    let wrong = HashMap::<MapData, u32, u32>::builder()
-        .name("WRONG")
-        .map_type(MapType::Array)
-        .max_entries(1)
-        .create()
-        .unwrap_err();
+    let wrong = HashMap::<MapData, u32, u32>::create_with(
+        "WRONG",
+        MapOptions::new().map_type(MapType::Array).max_entries(1),
+    )
+    .unwrap_err();
     assert!(
         matches!(&wrong, MapError::InvalidMapType { name: Some(name), .. } if name == "WRONG"),
         "{wrong:?}"
     );
-    let inner = ArrayOfMaps::<MapData>::builder().max_entries(1).create();
+    let inner = ArrayOfMaps::<MapData>::create_with("", MapOptions::new().max_entries(1));
     assert!(matches!(
         inner,
         Err(MapError::MissingInnerMapDefinition { .. })

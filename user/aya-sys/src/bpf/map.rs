@@ -146,17 +146,20 @@ impl Map {
     }
 
     /// Size of a key in bytes.
+    #[inline]
     pub const fn key_size(&self) -> usize {
         self.key_size
     }
 
     /// Size in bytes of what one element takes in a buffer: its value, or the values of all possible
     /// CPUs, each padded to a multiple of 8 bytes.
+    #[inline]
     pub const fn value_size(&self) -> usize {
         self.value_size
     }
 
     /// Size in bytes of what one CPU's value takes in a buffer, padding included.
+    #[inline]
     pub const fn stride(&self) -> usize {
         self.stride
     }
@@ -173,6 +176,7 @@ impl Map {
     ///
     /// Of a queue or stack it is the next one, and `key` is empty; of a bloom filter `value` is what is
     /// looked for.
+    #[inline]
     pub fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<()> {
         let value = address_mut(self.value(Cmd::MAP_LOOKUP_ELEM, value)?);
         self.element(Cmd::MAP_LOOKUP_ELEM, Some(key), value, flags)
@@ -180,6 +184,7 @@ impl Map {
 
     /// Sets an element's value (`BPF_MAP_UPDATE_ELEM`); `flags` is `BPF_ANY`, `BPF_NOEXIST`
     /// (`EEXIST` if there is one) or `BPF_EXIST` (`ENOENT` if there is none). `E2BIG` if the map is full.
+    #[inline]
     pub fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<()> {
         if value.len() != self.value_size {
             return Err(wrong_size(Cmd::MAP_UPDATE_ELEM));
@@ -210,12 +215,14 @@ impl Map {
     }
 
     /// Removes an element (`BPF_MAP_DELETE_ELEM`); `ENOENT` if there is none.
+    #[inline]
     pub fn delete(&self, key: &[u8]) -> Result<()> {
         self.element(Cmd::MAP_DELETE_ELEM, Some(key), 0, 0)
     }
 
     /// Takes an element out (`BPF_MAP_LOOKUP_AND_DELETE_ELEM`); of a queue or stack the next one, with
     /// an empty `key`. Since kernel 4.20, of hash maps 5.14.
+    #[inline]
     pub fn take(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<()> {
         let cmd = Cmd::MAP_LOOKUP_AND_DELETE_ELEM;
         let value = address_mut(self.value(cmd, value)?);
@@ -363,6 +370,7 @@ impl Map {
         u32::try_from(count).map_err(|_| wrong_size(cmd))
     }
 
+    #[inline]
     fn value<'v>(&self, cmd: Cmd, value: &'v mut [u8]) -> Result<&'v mut [u8]> {
         if value.len() == self.value_size {
             Ok(value)
@@ -372,6 +380,7 @@ impl Map {
     }
 
     /// `value` is 0, or the address of memory that the command may use as far as it does.
+    #[inline]
     fn element(&self, cmd: Cmd, key: Option<&[u8]>, value: u64, flags: u64) -> Result<()> {
         if key.is_some_and(|key| key.len() != self.key_size) {
             return Err(wrong_size(cmd));

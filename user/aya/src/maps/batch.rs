@@ -236,7 +236,10 @@ mod tests {
     use aya_uapi::{Cmd, attr};
 
     use super::*;
-    use crate::{features::Features, maps::HashMap};
+    use crate::{
+        features::Features,
+        maps::{HashMap, MapOptions},
+    };
 
     /// What `walk` gives of a map of 1000 entries on a kernel that answers like `kernel`, with the
     /// commands that it saw after the creation.
@@ -246,8 +249,8 @@ mod tests {
     ) -> (usize, Vec<Cmd>) {
         let (count, calls) = fake::run(kernel, move || {
             let features = Features::without(&[]);
-            let map = HashMap::builder().max_entries(1000).features(features);
-            walk(&map.create().unwrap())
+            let options = MapOptions::new().max_entries(1000).features(features);
+            walk(&HashMap::create_with("", options).unwrap())
         });
         let commands = calls.iter().skip(1).filter_map(|call| call.cmd);
         (count, commands.collect())

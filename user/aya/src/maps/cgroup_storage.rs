@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Map, MapData, MapError, MapKeys, PerCpuValues, Pod,
+    Map, MapData, MapError, MapKeys, MapOptions, PerCpuValues, Pod,
     handle::{create, handle},
     pod,
 };
@@ -94,7 +94,7 @@ macro_rules! cgroup_storage {
             $(#[$doc])*
             $handle<V>, value: V, from $handle
         }
-        create!(@builder $handle[V: Pod], key: [u8; 16], value: V, $handle);
+        create!(@with $handle[V: Pod], key: [u8; 16], value: V, $handle);
 
         impl<V: Pod> $handle<MapData, V> {
             /// Creates a map that belongs to no object file, with keys of cgroup and attach type
@@ -104,7 +104,7 @@ macro_rules! cgroup_storage {
             ///
             /// [`MapError::CreateError`] when the kernel refuses.
             pub fn create(flags: u32) -> Result<Self, MapError> {
-                Self::builder().flags(flags).create()
+                Self::create_with("", MapOptions::new().flags(flags))
             }
         }
 

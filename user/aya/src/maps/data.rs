@@ -18,7 +18,8 @@ use aya_uapi::{
 };
 
 use super::{
-    MapError, MapInfo, MapShape, Types, Wanted, elements::ENOTSUPP, sock::SockMapFd, types,
+    MapError, MapInfo, MapOptions, MapShape, Types, Wanted, elements::ENOTSUPP, sock::SockMapFd,
+    types,
 };
 use crate::{
     features::{Feature, Features, is_unknown},
@@ -52,6 +53,7 @@ impl AsFd for MapFd {
 
 impl MapFd {
     /// The map as the system calls know it.
+    #[inline]
     pub(crate) const fn raw(&self) -> &bpf::Map {
         self.0.raw()
     }
@@ -87,7 +89,7 @@ struct Template {
 }
 
 impl MapData {
-    /// Creates a map. [`MapBuilder`](super::MapBuilder) does it without a definition.
+    /// Creates a map. [`create_with`](Self::create_with) does it without a definition.
     ///
     /// `btf` is the loaded BTF that the spec's type ids are of. A kernel that does not take names
     /// (before 4.15) or BTF (before 4.18, and for some types of map ever) gets a map without.
@@ -105,6 +107,27 @@ impl MapData {
         btf: Option<BorrowedFd<'_>>,
     ) -> Result<Self, MapError> {
         Self::create_on(&Features::host(), spec, name, btf)
+    }
+
+    /// Creates a map that belongs to no object file, named `name` for people. `options` say all of it;
+    /// handles know the type and the sizes ([`HashMap::create_with`](super::HashMap::create_with)).
+    ///
+    /// ```no_run
+    /// use aya::maps::{MapData, MapOptions, MapType};
+    ///
+    /// let bytes = MapOptions::new().map_type(MapType::Hash).key_size(4).value_size(1500);
+    /// let packets = MapData::create_with("PACKETS", bytes.max_entries(64))?;
+    /// # Ok::<(), aya::maps::MapError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn create_with(name: &str, options: MapOptions) -> Result<Self, MapError> {
+        let mut spec = MapSpec::new(name, "", MapType::UNSPEC);
+        options.change.apply(&mut spec);
+        let features = options.features.unwrap_or_else(Features::host);
+        Self::create_on(&features, &spec, name, None)
     }
 
     /// [`create`](Self::create) on a kernel with these features.
@@ -344,6 +367,7 @@ impl MapData {
     }
 
     /// The map's descriptor.
+    #[inline]
     pub const fn fd(&self) -> &MapFd {
         &self.fd
     }
@@ -364,6 +388,7 @@ impl MapData {
     }
 
     /// Type, sizes and flags, as created.
+    #[inline]
     pub const fn shape(&self) -> &MapShape {
         &self.shape
     }
@@ -372,6 +397,7 @@ impl MapData {
         self.shape.map_type
     }
 
+    #[inline]
     pub(crate) const fn max_entries(&self) -> u32 {
         self.shape.max_entries
     }
@@ -405,6 +431,7 @@ impl MapData {
         }
     }
 
+    #[inline]
     pub(crate) fn check_bounds(&self, index: u32) -> Result<(), MapError> {
         let max_entries = self.shape.max_entries;
         match index < max_entries {

@@ -19,6 +19,7 @@ pub(crate) const ENOTSUPP: Errno = Errno(524);
 
 impl MapData {
     /// Copies the value of `key` into `value`.
+    #[inline]
     pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), MapError> {
         self.fd()
             .raw()
@@ -26,12 +27,14 @@ impl MapData {
             .map_err(|error| self.missing(error, MapError::KeyNotFound))
     }
 
+    #[inline]
     pub(crate) fn get<K: Pod, V: Value>(&self, key: &K, flags: u64) -> Result<V, MapError> {
         let mut value = V::zeroed()?;
         self.get_into(key, &mut value, flags)?;
         Ok(value)
     }
 
+    #[inline]
     pub(crate) fn get_into<K: Pod, V: Value>(
         &self,
         key: &K,
@@ -41,6 +44,7 @@ impl MapData {
         value.fill(|bytes| self.lookup(pod::bytes_of(key), bytes, flags))
     }
 
+    #[inline]
     pub(crate) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
         self.fd()
             .raw()
@@ -48,6 +52,7 @@ impl MapData {
             .map_err(|error| self.refused(error))
     }
 
+    #[inline]
     pub(crate) fn set<K: Pod, V: Value>(
         &mut self,
         key: &K,
@@ -92,10 +97,12 @@ impl MapData {
         }
     }
 
+    #[inline]
     pub(crate) fn remove<K: Pod>(&mut self, key: &K) -> Result<(), MapError> {
         self.delete(pod::bytes_of(key))
     }
 
+    #[inline]
     pub(crate) fn delete(&self, key: &[u8]) -> Result<(), MapError> {
         self.fd()
             .raw()

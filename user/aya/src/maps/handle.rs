@@ -95,23 +95,40 @@ macro_rules! handle {
 }
 pub(crate) use handle;
 
-/// Handles that can be made without an object file: `builder()`, and `create(max_entries, flags)`
-/// where that is all there is to say.
+/// Handles that can be made without an object file: `create_with(name, options)`, and
+/// `create(max_entries, flags)` where that is all there is to say.
 macro_rules! create {
-    (@builder $handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*], key: $key:ty, value: $value:ty, $map_type:ident) => {
+    (@with $handle:ident[$($param:ident $(: $bound:ident)? $(= $default:ty)?),*], key: $key:ty, value: $value:ty, $map_type:ident) => {
         impl<$($param $(: $bound)?),*> $handle<MapData, $($param),*> {
-            /// A map that belongs to no object file, to be created with more than the usual.
-            pub fn builder() -> $crate::maps::MapBuilder<Self> {
-                $crate::maps::MapBuilder::of(
+            /// What such a map is at least: its type, and the sizes of keys and values. Says what the
+            /// maps in a map of maps look like ([`MapOptions::inner`]($crate::maps::MapOptions::inner)).
+            pub fn options() -> $crate::maps::MapOptions {
+                $crate::maps::MapOptions::of(
                     $crate::maps::MapType::$map_type,
                     size_of::<$key>(),
                     size_of::<$value>(),
                 )
             }
+
+            /// Creates a map that belongs to no object file, named `name` for people. The handle knows
+            /// type and sizes; `options` say all else, and another type that the handle is for.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::CreateError`] when the kernel refuses, [`MapError::KernelTooOld`] when
+            /// that is because it lacks the type, and those of making the handle of the map.
+            pub fn create_with(
+                name: &str,
+                options: $crate::maps::MapOptions,
+            ) -> Result<Self, MapError> {
+                let mut all = Self::options();
+                all.merge(options);
+                Map::from_map_data(MapData::create_with(name, all)?)?.try_into()
+            }
         }
     };
     ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, $map_type:ident) => {
-        $crate::maps::handle::create!(@builder $handle[$($param: Pod),*], key: $key, value: $value, $map_type);
+        $crate::maps::handle::create!(@with $handle[$($param: Pod),*], key: $key, value: $value, $map_type);
 
         impl<$($param: Pod),*> $handle<MapData, $($param),*> {
             /// Creates a map that belongs to no object file, with room for `max_entries` and the
@@ -119,10 +136,10 @@ macro_rules! create {
             ///
             /// # Errors
             ///
-            /// [`MapError::CreateError`] when the kernel refuses, [`MapError::KernelTooOld`] when
-            /// that is because it lacks the type.
+            /// As [`create_with`](Self::create_with).
             pub fn create(max_entries: u32, flags: u32) -> Result<Self, MapError> {
-                Self::builder().max_entries(max_entries).flags(flags).create()
+                let options = $crate::maps::MapOptions::new();
+                Self::create_with("", options.max_entries(max_entries).flags(flags))
             }
         }
     };

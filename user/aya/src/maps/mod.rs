@@ -36,7 +36,6 @@ use crate::{pin::PinError, sys::SyscallError};
 pub mod array;
 mod batch;
 pub mod bloom_filter;
-mod builder;
 pub mod cgroup_storage;
 mod data;
 mod elements;
@@ -96,7 +95,6 @@ pub mod cgrp_storage {
 pub use array::{Array, PerCpuArray};
 pub use batch::BatchError;
 pub use bloom_filter::BloomFilter;
-pub use builder::MapBuilder;
 pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
 pub use data::{MapData, MapFd};
 pub(crate) use data::{create_error, pin_error, put_initial};

@@ -5,7 +5,7 @@
 //! the old one finish with it.
 //!
 //! All inner maps look alike. What they look like is said when the outer map is created, by its
-//! definition in the object or by [`MapBuilder::inner`](super::MapBuilder::inner).
+//! definition in the object or by [`MapOptions::inner`](super::MapOptions::inner).
 
 use std::{
     borrow::{Borrow, BorrowMut},
@@ -33,7 +33,7 @@ macro_rules! create_inner {
             /// # Errors
             ///
             /// [`MapError::MissingInnerMapDefinition`] when nothing is known and nothing is in it,
-            /// and those of [`MapBuilder::create`](super::MapBuilder::create).
+            /// and those of [`MapData::create_with`].
             pub fn create_inner(&self) -> Result<V, MapError> {
                 let outer = self.inner.borrow();
                 if let Some(map) = outer.create_inner()? {
@@ -118,7 +118,7 @@ handle! {
     /// ```
     ArrayOfMaps[V = MapData], from ArrayOfMaps
 }
-create!(@builder ArrayOfMaps[V], key: u32, value: u32, ArrayOfMaps);
+create!(@with ArrayOfMaps[V], key: u32, value: u32, ArrayOfMaps);
 
 handle! {
     /// A hash map whose values are maps, of type `BPF_MAP_TYPE_HASH_OF_MAPS` (since kernel 4.12).
@@ -138,7 +138,7 @@ handle! {
     /// ```
     HashOfMaps[K: Pod, V = MapData], key: K, from HashOfMaps
 }
-create!(@builder HashOfMaps[K: Pod, V], key: K, value: u32, HashOfMaps);
+create!(@with HashOfMaps[K: Pod, V], key: K, value: u32, HashOfMaps);
 
 impl<T: Borrow<MapData>, V> ArrayOfMaps<T, V> {
     /// The number of places, which is the map's `max_entries`.

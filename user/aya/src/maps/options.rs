@@ -1,11 +1,15 @@
-//! [`MapOptions`]: what to change in a map's definition before the map is made.
+//! [`MapOptions`]: what to change in a map's definition before the map is made, or all of it.
+
+use std::sync::Arc;
 
 use aya_obj::MapChange;
 
 use super::{MapType, ReusePolicy};
+use crate::features::Features;
 
-/// Changes of a map's definition, for [`EbpfLoader::map_options`](crate::EbpfLoader::map_options). What is
-/// not set stays as the object says.
+/// Changes of a map's definition, for [`EbpfLoader::map_options`](crate::EbpfLoader::map_options): what is
+/// not set stays as the object says. And what there is to say of a map that belongs to no object
+/// ([`HashMap::create_with`](super::HashMap::create_with)): what is not set is 0, or the handle knows it.
 ///
 /// ```no_run
 /// use aya::{EbpfLoader, maps::{MapOptions, MapType, ReusePolicy}};
@@ -18,10 +22,24 @@ use super::{MapType, ReusePolicy};
 /// let ebpf = EbpfLoader::new().map_options("FLOWS", flows).load_file("firewall.o")?;
 /// # Ok::<(), aya::EbpfError>(())
 /// ```
+///
+/// ```no_run
+/// use aya::maps::{Array, ArrayOfMaps, HashMap, MapData, MapOptions, MapType};
+///
+/// let options = MapOptions::new().map_type(MapType::LruHash).max_entries(1024);
+/// let recent: HashMap<_, u32, u64> = HashMap::create_with("RECENT", options)?;
+///
+/// // A map of maps needs to know what these look like.
+/// let slots = Array::<MapData, u32>::options().max_entries(16);
+/// let options = MapOptions::new().max_entries(8).inner(slots);
+/// let customers: ArrayOfMaps<_, Array<_, u32>> = ArrayOfMaps::create_with("CUSTOMERS", options)?;
+/// # Ok::<(), aya::maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct MapOptions {
     pub(crate) change: MapChange,
     pub(crate) reuse: Option<ReusePolicy>,
+    pub(crate) features: Option<Arc<Features>>,
 }
 
 impl MapOptions {
@@ -97,9 +115,28 @@ impl MapOptions {
         self
     }
 
+    /// What the kernel can do, instead of finding it out: for tests of what happens on older ones. Maps
+    /// of an object go by the loader's ([`EbpfLoader::features`](crate::EbpfLoader::features)).
+    #[must_use]
+    pub fn features(mut self, features: Arc<Features>) -> Self {
+        self.features = Some(features);
+        self
+    }
+
+    /// A type, with the sizes of keys and values.
+    pub(super) fn of(map_type: MapType, key: usize, value: usize) -> Self {
+        // Sizes beyond 32 bits saturate, and the kernel refuses them.
+        let size = |bytes| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let options = Self::new().map_type(map_type);
+        options.key_size(size(key)).value_size(size(value))
+    }
+
     /// Takes over what `later` sets.
     pub(crate) fn merge(&mut self, later: Self) {
         self.change.merge(later.change);
         self.reuse = later.reuse.or(self.reuse);
+        if later.features.is_some() {
+            self.features = later.features;
+        }
     }
 }

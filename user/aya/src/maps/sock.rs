@@ -37,6 +37,7 @@ impl SockMapFd {
         Self(map)
     }
 
+    #[inline]
     pub(super) const fn raw(&self) -> &bpf::Map {
         &self.0
     }

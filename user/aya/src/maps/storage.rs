@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    Map, MapData, MapError, Pod,
+    Map, MapData, MapError, MapOptions, Pod,
     handle::{create, handle},
 };
 use crate::pin::PinError;
@@ -37,7 +37,7 @@ macro_rules! storage {
             $(#[$doc])*
             $handle<V>, key: u32, value: V, from $handle
         }
-        create!(@builder $handle[V: Pod], key: u32, value: V, $handle);
+        create!(@with $handle[V: Pod], key: u32, value: V, $handle);
 
         impl<V: Pod> $handle<MapData, V> {
             /// Creates a map that belongs to no object file, with the creation flags `flags`
@@ -48,7 +48,7 @@ macro_rules! storage {
             /// [`MapError::CreateError`] when the kernel refuses, [`MapError::KernelTooOld`] when
             /// that is because it lacks the type.
             pub fn create(flags: u32) -> Result<Self, MapError> {
-                Self::builder().flags(flags).create()
+                Self::create_with("", MapOptions::new().flags(flags))
             }
         }
 

@@ -27,10 +27,12 @@ pub(crate) trait Value: Sized {
 }
 
 impl<V: Pod> Value for V {
+    #[inline]
     fn zeroed() -> Result<Self, MapError> {
         Ok(pod::zeroed())
     }
 
+    #[inline]
     fn fill(
         &mut self,
         write: impl FnOnce(&mut [u8]) -> Result<(), MapError>,
@@ -38,10 +40,12 @@ impl<V: Pod> Value for V {
         write(pod::bytes_of_mut(self))
     }
 
+    #[inline]
     fn bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
         read(pod::bytes_of(self))
     }
 
+    #[inline]
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         pod::from_prefix(bytes)
     }
@@ -52,10 +56,12 @@ impl<V: Pod> Value for V {
 }
 
 impl<V: Pod> Value for PerCpuValues<V> {
+    #[inline]
     fn zeroed() -> Result<Self, MapError> {
         Self::new()
     }
 
+    #[inline]
     fn fill(
         &mut self,
         write: impl FnOnce(&mut [u8]) -> Result<(), MapError>,
@@ -70,6 +76,7 @@ impl<V: Pod> Value for PerCpuValues<V> {
         })
     }
 
+    #[inline]
     fn bytes<R>(&self, read: impl FnOnce(&[u8]) -> R) -> R {
         if Self::IS_DENSE {
             return read(pod::bytes_of_slice(self));
@@ -80,6 +87,7 @@ impl<V: Pod> Value for PerCpuValues<V> {
         })
     }
 
+    #[inline]
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut values = Self::new().ok()?;
         values.read(bytes);
