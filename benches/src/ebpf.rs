@@ -4,9 +4,10 @@
 use std::fs;
 
 use aya::{Ebpf, programs::Xdp};
+use aya_benches::{Result, figure};
 use aya_obj::{Config, ObjectSpec};
 
-use crate::{Objects, Result, figure};
+use crate::Objects;
 
 /// Example, program, and the bars of slots and bytes.
 const EXAMPLES: &[(&str, &str, f64, f64)] = &[

@@ -2,7 +2,9 @@
 
 use std::{path::Path, process::Command, time::Instant};
 
-use crate::{Objects, Result, figure, stats::Pairs};
+use aya_benches::{Result, figure, stats::Pairs};
+
+use crate::Objects;
 
 const ROUNDS: usize = 201;
 

@@ -8,11 +8,10 @@ mod ebpf;
 mod load;
 mod packet;
 mod record;
-mod stats;
 
-use std::{env, error::Error, path::PathBuf, process::ExitCode};
+use std::{env, path::PathBuf, process::ExitCode};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use aya_benches::Result;
 
 /// What runs a benchmark.
 type Run = fn(&Objects) -> Result<()>;
@@ -35,11 +34,6 @@ impl Objects {
         self.0
             .join(format!("{name}{}", if peer { ".c.o" } else { ".o" }))
     }
-}
-
-/// Prints one figure and its bar for `cargo xtask bench` to read.
-fn figure(what: &str, value: f64, unit: &str, bar: f64) {
-    println!("figure\t{what}\t{value}\t{unit}\t{bar}");
 }
 
 fn main() -> ExitCode {

@@ -8,12 +8,13 @@
 use std::{fs, path::Path};
 
 use aya::{
-    Ebpf, TestRun as _, TestRunOptions,
+    Ebpf,
     maps::{MapData, RingBuf},
     programs::Xdp,
 };
+use aya_benches::{Result, figure, stats::Pairs, test_run::test_run};
 
-use crate::{Objects, Result, figure, stats::Pairs};
+use crate::Objects;
 
 /// Runs per round: at most 24 bytes of ring each stay below the smaller ring's 256 KiB.
 const REPEAT: u32 = 8_000;
@@ -43,14 +44,14 @@ pub(crate) fn run(objects: &Objects) -> Result<()> {
 }
 
 /// One loaded program with its ring.
-pub(crate) struct Side {
+struct Side {
     ebpf: Ebpf,
     program: String,
     ring: RingBuf<MapData>,
 }
 
 impl Side {
-    pub(crate) fn load(object: &Path, program: &str, ring: &str) -> Result<Self> {
+    fn load(object: &Path, program: &str, ring: &str) -> Result<Self> {
         let mut ebpf = Ebpf::load(&fs::read(object)?)?;
         let ring = ebpf.take_map(ring).ok_or("the object has no ring buffer")?;
         let ring = RingBuf::try_from(ring)?;
@@ -79,34 +80,3 @@ impl Side {
         Ok(time)
     }
 }
-
-/// Runs the program on one UDP packet, `repeat` times; nanoseconds each.
-pub(crate) fn test_run(ebpf: &mut Ebpf, program: &str, repeat: u32) -> Result<f64> {
-    let xdp: &mut Xdp = ebpf
-        .program_mut(program)
-        .ok_or("no such program")?
-        .try_into()?;
-    let result = xdp.test_run(TestRunOptions {
-        data_in: Some(&PACKET),
-        repeat,
-        ..TestRunOptions::new()
-    })?;
-    // What the cut takes away is half a nanosecond on average.
-    Ok(result.duration.as_nanos() as f64 + 0.5)
-}
-
-/// Ethernet, IPv4 (10.0.0.1 → 10.0.0.2), UDP (1234 → 53), 22 bytes of payload.
-pub(crate) const PACKET: [u8; 64] = {
-    let mut packet = [0; 64];
-    let head: [u8; 42] = [
-        2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x08, 0x00, // Ethernet
-        0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, // IPv4
-        0x04, 0xd2, 0, 53, 0, 30, 0, 0, // UDP
-    ];
-    let mut i = 0;
-    while i < head.len() {
-        packet[i] = head[i];
-        i += 1;
-    }
-    packet
-};

@@ -3,10 +3,11 @@
 use std::{fmt::Write as _, fs, sync::Mutex, time::Instant};
 
 use aya::{Ebpf, programs::Xdp};
+use aya_benches::{Result, figure, stats::median, test_run::test_run};
 use aya_log::EbpfLogger;
 use log::{Log, Metadata, Record};
 
-use crate::{Objects, Result, figure, packet::test_run, stats::median};
+use crate::Objects;
 
 const REPEAT: u32 = 8_000;
 const ROUNDS: usize = 51;

@@ -6,6 +6,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
     args.finish()?;
     println!("xtask: checking the format");
     process::run(process::cargo().args(["fmt", "--all", "--check"]))?;
+    // A workspace of its own.
+    let maps = process::workspace().join("benches/maps/Cargo.toml");
+    let mut fmt = process::cargo();
+    process::run(fmt.args(["fmt", "--check", "--manifest-path"]).arg(maps))?;
     println!("xtask: clippy");
     let clippy = [
         "clippy",

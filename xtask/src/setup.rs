@@ -38,6 +38,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if !Path::new("/usr/include/bpf/bpf.h").is_file() {
         process::install_packages(&["libbpf-dev"], "for benchmarks against libbpf")?;
     }
+    libbpf_source("to build libbpf for benchmarks")?;
     native_toolchain()?;
     cargo_generate()?;
     println!("xtask: everything is there");
@@ -81,6 +82,23 @@ pub(crate) fn clang(why: &str) -> Result<PathBuf> {
         None => process::need(PREFERRED, PREFERRED, why)
             .or_else(|_| process::need("clang", "clang", why)),
     }
+}
+
+/// What the source of libbpf is built with.
+pub(crate) fn libbpf_source(why: &str) -> Result<()> {
+    for (program, package) in [
+        ("cc", "gcc"),
+        ("make", "make"),
+        ("pkg-config", "pkg-config"),
+    ] {
+        process::need(program, package, why)?;
+    }
+    for (header, package) in [("libelf.h", "libelf-dev"), ("zlib.h", "zlib1g-dev")] {
+        if !Path::new("/usr/include").join(header).is_file() {
+            process::install_packages(&[package], why)?;
+        }
+    }
+    Ok(())
 }
 
 /// What tests compare with: C programs, and libbpf as the loader of our objects. They skip without it.

@@ -56,6 +56,7 @@ call_names! {
 ///
 /// Addresses in `attr` are 0 or those of memory that the command may read or write as far as it does,
 /// for as long as the call lasts.
+#[inline]
 pub(crate) unsafe fn bpf<A: Attr>(cmd: Cmd, attr: &mut A) -> Result<i32> {
     #[cfg(any(test, feature = "fake"))]
     {
@@ -115,6 +116,7 @@ pub(crate) fn check(call: &'static str, result: libc::c_int) -> Result<libc::c_i
 }
 
 /// The address of a slice for the kernel; 0 for an empty one, whose address means nothing.
+#[inline]
 pub(crate) fn address<T>(slice: &[T]) -> u64 {
     if slice.is_empty() {
         0
@@ -124,6 +126,7 @@ pub(crate) fn address<T>(slice: &[T]) -> u64 {
 }
 
 /// As [`address`], of memory that the kernel writes.
+#[inline]
 pub(crate) fn address_mut<T>(slice: &mut [T]) -> u64 {
     if slice.is_empty() {
         0

@@ -23,6 +23,7 @@ pub struct Error {
 
 impl Error {
     /// The error of the last call of this thread.
+    #[cold]
     pub(crate) fn last(call: &'static str) -> Self {
         Self {
             call,

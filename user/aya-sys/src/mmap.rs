@@ -62,12 +62,14 @@ impl Mmap {
     }
 
     /// Where the mapping begins: a page, valid for [`len`](Self::len) bytes as long as `self` lives.
+    #[inline]
     pub const fn as_ptr(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
     /// Its length in bytes.
     #[allow(clippy::len_without_is_empty)] // a mapping is never empty
+    #[inline]
     pub const fn len(&self) -> usize {
         self.len
     }

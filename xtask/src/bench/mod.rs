@@ -6,6 +6,7 @@
 
 mod bindings;
 mod build;
+mod maps;
 pub(crate) mod measure;
 mod programs;
 
@@ -43,6 +44,11 @@ const BENCHMARKS: &[Benchmark] = &[
         name: "load",
         about: "from process start to a loaded program, beside libbpf",
         run: || programs::run("load"),
+    },
+    Benchmark {
+        name: "maps",
+        about: "what maps and channels cost, beside libbpf and bare bpf(2)",
+        run: maps::run,
     },
     Benchmark {
         name: "build",

@@ -36,13 +36,13 @@ const WHY: &str = "for benchmarks against C and libbpf";
 
 /// Runs the benchmark called `name` of `benches/` as root.
 pub(super) fn run(name: &str) -> Result<Vec<Figure>> {
-    let folder = process::target_dir().join("bench-objects");
-    fs::create_dir_all(&folder).context(folder.display())?;
-    peers(&folder)?;
+    let folder = folder()?;
+    for peer in PEERS.into_iter().chain(PAIRS) {
+        c_object(&folder, peer)?;
+    }
+    loader(&folder)?;
     for example in EXAMPLES.into_iter().chain(PAIRS) {
-        let object = build_ebpf::build(example, None)?;
-        let to = folder.join(example.replace('_', "-")).with_extension("o");
-        fs::copy(&object, &to).context(object.display())?;
+        object(&folder, example)?;
     }
     let program = bench("release", "aya-benches", "")?;
     // As libbpf's programs are linked by default, and as one that needs nothing on the machine.
@@ -54,9 +54,28 @@ pub(super) fn run(name: &str) -> Result<Vec<Figure>> {
         fs::copy(&loader, folder.join(to)).context(loader.display())?;
     }
     let mut benches = process::as_root(&program.to_string_lossy())?;
-    let output = process::output(benches.arg(&folder).arg(name))?;
+    figures(benches.arg(&folder).arg(name))
+}
+
+/// Where the objects are for the programs that measure them.
+pub(super) fn folder() -> Result<PathBuf> {
+    let folder = process::target_dir().join("bench-objects");
+    fs::create_dir_all(&folder).context(folder.display())?;
+    Ok(folder)
+}
+
+/// Builds one of our eBPF programs as `NAME.o`.
+pub(super) fn object(folder: &Path, name: &str) -> Result<()> {
+    let object = build_ebpf::build(name, None)?;
+    let to = folder.join(name.replace('_', "-")).with_extension("o");
+    fs::copy(&object, &to).context(object.display())?;
+    Ok(())
+}
+
+/// Runs a program that measures; prints what it says besides figures.
+pub(super) fn figures(program: &mut Command) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
-    for line in output.lines() {
+    for line in process::output(program)?.lines() {
         match figure(line) {
             Some(figure) => figures.push(figure),
             None => println!("{line}"),
@@ -92,35 +111,40 @@ fn figure(line: &str) -> Option<Figure> {
     })
 }
 
-/// Compiles the C programs and the libbpf loader.
-fn peers(folder: &Path) -> Result<()> {
+/// Compiles a C program of `benches/c` as `NAME.c.o`.
+pub(super) fn c_object(folder: &Path, name: &str) -> Result<()> {
     let clang = setup::clang(WHY)?;
-    process::need("cc", "gcc", WHY)?;
     if !Path::new("/usr/include/bpf/bpf_helpers.h").is_file() {
         process::install_packages(&["libbpf-dev", "libc6-dev"], WHY)?;
     }
-    let sources = process::workspace().join("benches/c");
-    for peer in PEERS.into_iter().chain(PAIRS) {
-        let mut compile = Command::new(&clang);
-        compile
-            .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-c"])
-            .arg(format!(
-                "-I/usr/include/{}-linux-gnu",
-                std::env::consts::ARCH
-            ))
-            .arg(format!("-D__TARGET_ARCH_{}", kernel_arch()))
-            .arg(sources.join(format!("{peer}.bpf.c")))
-            .arg("-o")
-            .arg(folder.join(format!("{}.c.o", peer.replace('_', "-"))));
-        process::run(&mut compile)?;
-    }
+    let mut compile = Command::new(&clang);
+    compile
+        .args(["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-c"])
+        .arg(format!(
+            "-I/usr/include/{}-linux-gnu",
+            std::env::consts::ARCH
+        ))
+        .arg(format!("-D__TARGET_ARCH_{}", kernel_arch()))
+        .arg(c_source(&format!("{name}.bpf.c")))
+        .arg("-o")
+        .arg(folder.join(format!("{}.c.o", name.replace('_', "-"))));
+    process::run(&mut compile)
+}
+
+/// Compiles the libbpf loader.
+fn loader(folder: &Path) -> Result<()> {
+    process::need("cc", "gcc", WHY)?;
     let mut loader = Command::new("cc");
     loader
         .arg("-O2")
-        .arg(sources.join("load.c"))
+        .arg(c_source("load.c"))
         .args(["-lbpf", "-o"])
         .arg(folder.join("load"));
     process::run(&mut loader)
+}
+
+fn c_source(file: &str) -> PathBuf {
+    process::workspace().join("benches/c").join(file)
 }
 
 /// The machine's architecture as the kernel calls it.

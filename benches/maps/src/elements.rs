@@ -1,0 +1,165 @@
+//! Elements of maps: one by one, and all of them.
+
+use std::time::Instant;
+
+use aya::{
+    maps::{HashMap, Map, PerCpuArray},
+    util::nr_cpus,
+};
+use aya_benches::{
+    Result,
+    stats::{Pairs, median},
+};
+
+use crate::{Objects, bare, compare, libbpf};
+
+/// Of the hash map, which is full.
+const ENTRIES: u32 = 100_000;
+/// Single operations per round.
+const OPERATIONS: u32 = 100;
+
+pub(crate) fn run(objects: &Objects) -> Result<()> {
+    let mut ebpf = objects.load(1 << 20)?;
+    let mut take = |name| ebpf.take_map(name).ok_or("the object has no such map");
+    let (table, counts) = (take("TABLE")?, take("COUNTS")?);
+    single(table)?;
+    per_cpu(counts)
+}
+
+/// Nanoseconds that each of `count` takes; `work` says whether all went well.
+fn time(count: u32, mut work: impl FnMut() -> bool) -> Result<f64> {
+    let start = Instant::now();
+    let well = work();
+    let time = start.elapsed();
+    if well {
+        Ok(time.as_nanos() as f64 / f64::from(count))
+    } else {
+        Err("a map does not hold what was put into it".into())
+    }
+}
+
+/// The keys of one round, spread over the whole map.
+fn keys(round: u32) -> impl Iterator<Item = u32> {
+    (0..OPERATIONS).map(move |index| (round + index).wrapping_mul(48_271) % ENTRIES)
+}
+
+fn value_of(key: u32) -> u64 {
+    u64::from(key) << 8 | 1
+}
+
+fn single(table: Map) -> Result<()> {
+    const ROUNDS: usize = 4001;
+    let bare = bare::Table::new(table.data())?;
+    let peer = libbpf::Table::new(table.data(), 1)?;
+    let mut table: HashMap<_, u32, u64> = table.try_into()?;
+    for key in 0..ENTRIES {
+        table.insert(key, value_of(key), 0)?;
+    }
+    // Each side asks for what the other has not just brought into the caches.
+    let (mut a, mut b) = (0, ENTRIES / 2);
+    let pairs = Pairs::run(
+        ROUNDS,
+        || {
+            a += OPERATIONS;
+            time(OPERATIONS, || {
+                keys(a).all(|key| table.get(&key, 0).is_ok_and(|value| value == value_of(key)))
+            })
+        },
+        || {
+            b += OPERATIONS;
+            time(OPERATIONS, || {
+                keys(b).all(|key| bare.get(key) == Some(value_of(key)))
+            })
+        },
+    )?;
+    compare("hash map, lookup", "bare bpf(2)", &pairs, 1.05);
+    let pairs = Pairs::run(
+        ROUNDS,
+        || {
+            a += OPERATIONS;
+            time(OPERATIONS, || {
+                keys(a).all(|key| table.insert(key, value_of(key), 0).is_ok())
+            })
+        },
+        || {
+            b += OPERATIONS;
+            time(OPERATIONS, || {
+                keys(b).all(|key| bare.set(key, value_of(key)))
+            })
+        },
+    )?;
+    compare("hash map, update", "bare bpf(2)", &pairs, 1.05);
+    all(&table, &peer)
+}
+
+fn all(table: &HashMap<aya::maps::MapData, u32, u64>, peer: &libbpf::Table) -> Result<()> {
+    const ROUNDS: usize = 41;
+    let expected: u64 = (0..ENTRIES).map(|key| u64::from(key) + value_of(key)).sum();
+    let ours = || {
+        time(ENTRIES, || {
+            let mut sum = 0;
+            for entry in table.iter() {
+                let Ok((key, value)) = entry else {
+                    return false;
+                };
+                sum += u64::from(key) + value;
+            }
+            sum == expected
+        })
+    };
+    let by_batch = |buffers: &mut (Vec<u32>, Vec<u64>)| {
+        time(ENTRIES, || {
+            peer.sum_by_batch(buffers).is_ok_and(|sum| sum == expected)
+        })
+    };
+    // libbpf leaves the size of a batch to its user: the best one counts.
+    let mut best = (f64::INFINITY, 0);
+    for size in [256, 1024, 4096, 16_384, 131_072] {
+        let mut buffers = (vec![0; size], vec![0; size]);
+        let mut times = Vec::new();
+        for _ in 0..9 {
+            times.push(by_batch(&mut buffers)?);
+        }
+        let time = median(times);
+        println!("hash map, libbpf's batches of {size}: {time:.2} ns an entry");
+        if time < best.0 {
+            best = (time, size);
+        }
+    }
+    let mut buffers = (vec![0; best.1], vec![0; best.1]);
+    let pairs = Pairs::run(ROUNDS, ours, || by_batch(&mut buffers))?;
+    compare(
+        "hash map, all entries, each",
+        "libbpf's batches",
+        &pairs,
+        1.0,
+    );
+    let pairs = Pairs::run(ROUNDS / 4, ours, || {
+        time(ENTRIES, || peer.sum_by_key() == expected)
+    })?;
+    compare("hash map, all entries, each", "key by key", &pairs, 0.166);
+    Ok(())
+}
+
+fn per_cpu(counts: Map) -> Result<()> {
+    const ROUNDS: usize = 4001;
+    let cpus = nr_cpus().map_err(|(_, error)| error)?;
+    let peer = libbpf::Table::new(counts.data(), cpus)?;
+    let counts: PerCpuArray<_, u64> = counts.try_into()?;
+    let mut theirs = vec![0; cpus];
+    let pairs = Pairs::run(
+        ROUNDS,
+        || {
+            time(OPERATIONS, || {
+                (0..OPERATIONS).all(|index| counts.get(&(index % 16), 0).is_ok())
+            })
+        },
+        || {
+            time(OPERATIONS, || {
+                (0..OPERATIONS).all(|index| peer.get(index % 16, &mut theirs))
+            })
+        },
+    )?;
+    compare("per-CPU array, get", "libbpf", &pairs, 1.0);
+    Ok(())
+}
