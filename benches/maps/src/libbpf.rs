@@ -1,9 +1,11 @@
 //! libbpf's C interface, as a program in C would use it.
 
 use std::{
+    cell::Cell,
     ffi::{c_int, c_void},
     os::fd::{AsFd as _, AsRawFd as _, RawFd},
     ptr::{self, NonNull},
+    rc::Rc,
     slice,
 };
 
@@ -46,6 +48,39 @@ impl Drop for RingBuffer {
     fn drop(&mut self) {
         // SAFETY: made by `ring_buffer__new`, and freed once.
         unsafe { sys::ring_buffer__free(self.raw.as_ptr()) }
+    }
+}
+
+/// A ring buffer's reader of `libbpf-rs`.
+pub(crate) struct SafeRingBuffer {
+    reader: libbpf_rs::RingBuffer<'static>,
+    sum: Rc<Cell<Sum>>,
+}
+
+impl SafeRingBuffer {
+    pub(crate) fn new(map: &MapData) -> Result<Self> {
+        let map = libbpf_rs::MapHandle::from_map_id(map.info()?.id())?;
+        let sum = Rc::new(Cell::new(Sum::default()));
+        let total = Rc::clone(&sum);
+        let mut builder = libbpf_rs::RingBufferBuilder::new();
+        builder.add(&map, move |record| {
+            let mut sum = total.get();
+            sum.add(record);
+            total.set(sum);
+            0
+        })?;
+        Ok(Self {
+            reader: builder.build()?,
+            sum,
+        })
+    }
+}
+
+impl Drain for SafeRingBuffer {
+    fn drain(&mut self) -> Sum {
+        // What went wrong is that not all records are counted.
+        let _ = self.reader.consume();
+        self.sum.take()
     }
 }
 

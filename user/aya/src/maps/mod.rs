@@ -42,6 +42,7 @@ mod elements;
 mod error;
 mod exclusive;
 mod fd_array;
+mod guess;
 mod handle;
 pub mod hash_map;
 mod info;

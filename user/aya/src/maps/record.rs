@@ -26,11 +26,13 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    #[inline]
     pub(super) const fn new(map: &'a str, bytes: &'a [u8]) -> Self {
         Self { bytes, map }
     }
 
     /// The record's bytes.
+    #[inline]
     pub const fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
@@ -77,6 +79,7 @@ impl<'a> Record<'a> {
 impl Deref for Record<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.bytes
     }

@@ -27,6 +27,7 @@ enum Memory {
 }
 
 impl Memory {
+    #[inline]
     fn as_ptr(&self) -> *mut u8 {
         match self {
             Self::Mapped(map) => map.as_ptr(),
@@ -35,6 +36,7 @@ impl Memory {
         }
     }
 
+    #[inline]
     fn len(&self) -> usize {
         match self {
             Self::Mapped(map) => map.len(),
@@ -75,6 +77,7 @@ impl Shared {
 
     /// The word at `offset`; `None` when it is not inside or not aligned. Words of a mapping that
     /// is not writable can only be loaded.
+    #[inline]
     pub(super) fn cell<A: Cell>(&self, offset: usize) -> Option<&A> {
         if !self.holds(offset, size_of::<A>()) || !offset.is_multiple_of(align_of::<A>()) {
             return None;
@@ -91,6 +94,7 @@ impl Shared {
     ///
     /// Nobody may write to these bytes as long as they are borrowed. The protocol by which the
     /// kernel hands them over has to ensure that.
+    #[inline]
     pub(super) unsafe fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
         if !self.holds(offset, len) {
             return None;
@@ -161,6 +165,7 @@ impl Shared {
         Some(())
     }
 
+    #[inline]
     fn holds(&self, offset: usize, len: usize) -> bool {
         offset
             .checked_add(len)
@@ -174,11 +179,31 @@ fn piece(offset: usize, left: usize) -> usize {
     [8, 4, 2, 1].into_iter().find(fits).unwrap_or(0)
 }
 
-/// The data of a ring, a power of two bytes mapped twice in a row, so that nothing in it is ever split.
-/// Offsets are positions modulo its size: any position leads inside.
+/// Memory that begins with a word.
+#[derive(Debug)]
+pub(super) struct Word(Shared);
+
+impl Word {
+    /// `None` when the memory has no room for one.
+    pub(super) fn new(memory: Shared) -> Option<Self> {
+        memory
+            .holds(0, size_of::<AtomicUsize>())
+            .then_some(Self(memory))
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> &AtomicUsize {
+        // SAFETY: `new` has found it inside, and the memory begins at a multiple of 8. The other side may
+        // write it at any time, which is what atomics allow.
+        unsafe { &*self.0.0.as_ptr().cast::<AtomicUsize>() }
+    }
+}
+
+/// A word, and behind it the data of a ring: a power of two bytes mapped twice in a row, so that nothing in
+/// it is ever split. Offsets are positions modulo its size: any position leads inside.
 #[derive(Debug)]
 pub(super) struct Ring {
-    memory: Shared,
+    word: Word,
     /// Where in the memory the data starts, a multiple of 8.
     start: usize,
     size: usize,
@@ -189,23 +214,27 @@ impl Ring {
     pub(super) fn new(memory: Shared, start: usize, size: usize) -> Option<Self> {
         let fits = size.is_power_of_two() && size >= 8 && start.is_multiple_of(8);
         let twice = size.checked_mul(2)?;
-        (fits && memory.holds(start, twice)).then_some(Self {
-            memory,
+        let fits = fits && memory.holds(start, twice);
+        Some(Self {
+            word: Word::new(memory).filter(|_| fits)?,
             start,
             size,
         })
     }
 
-    /// The memory that the ring is a part of.
-    pub(super) const fn memory(&self) -> &Shared {
-        &self.memory
+    /// The word at the beginning of the memory.
+    #[inline]
+    pub(super) fn word(&self) -> &AtomicUsize {
+        self.word.get()
     }
 
+    #[inline]
     pub(super) const fn size(&self) -> usize {
         self.size
     }
 
     /// The first word of the record at `position`.
+    #[inline]
     pub(super) fn header(&self, position: usize) -> &AtomicU32 {
         // SAFETY: the offset is a multiple of 8 below the size, so the word is aligned and inside. The
         // kernel may write it at any time, which is what atomics allow.
@@ -217,6 +246,7 @@ impl Ring {
     /// # Safety
     ///
     /// As for [`Shared::bytes`].
+    #[inline]
     pub(super) unsafe fn payload(&self, position: usize, len: usize) -> Option<&[u8]> {
         if len > self.size - 8 {
             return None;
@@ -226,10 +256,11 @@ impl Ring {
         Some(unsafe { slice::from_raw_parts(self.at(position).add(8), len) })
     }
 
+    #[inline]
     fn at(&self, position: usize) -> *mut u8 {
         let offset = position & (self.size - 8);
         // SAFETY: below `start + size`, which `new` has found inside.
-        unsafe { self.memory.0.as_ptr().add(self.start + offset) }
+        unsafe { self.word.0.0.as_ptr().add(self.start + offset) }
     }
 }
 

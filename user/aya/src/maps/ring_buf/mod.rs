@@ -258,6 +258,7 @@ impl RingBufItem<'_> {
     }
 
     /// The record as [`RingBuf::for_each`] gives it.
+    #[inline]
     pub fn record(&self) -> Record<'_> {
         Record::new(self.map, self.claimed.data)
     }

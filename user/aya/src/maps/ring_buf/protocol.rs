@@ -46,7 +46,10 @@ use std::ops::ControlFlow;
 
 use aya_uapi::bindings::{BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ};
 
-use crate::maps::shared::{AtomicUsize, Ordering, Ring, Shared, fence};
+use crate::maps::{
+    guess::Guess,
+    shared::{Ordering, Ring, Shared, Word, fence},
+};
 
 const HEADER: usize = BPF_RINGBUF_HDR_SZ as usize;
 
@@ -58,6 +61,7 @@ const HELD_BACK: usize = 16 * 1024;
 pub(super) struct Reader {
     consumer: Consumer,
     producer: Producer,
+    guess: Guess,
 }
 
 impl Reader {
@@ -70,17 +74,19 @@ impl Reader {
         page: usize,
         size: usize,
     ) -> Option<Self> {
+        let consumer = Word::new(consumer)?;
         // Only this side writes it, so there is nothing to synchronise with.
-        let position = consumer.cell::<AtomicUsize>(0)?.load(Ordering::Relaxed);
+        let position = consumer.get().load(Ordering::Relaxed);
         Some(Self {
             consumer: Consumer {
-                memory: consumer,
+                word: consumer,
                 position,
             },
             producer: Producer {
                 data: Ring::new(producer, page, size)?,
                 known: position,
             },
+            guess: Guess::new(room),
         })
     }
 
@@ -88,9 +94,14 @@ impl Reader {
     #[inline]
     pub(super) fn next(&mut self) -> Option<Claimed<'_>> {
         let len = self.find()?;
-        let Self { consumer, producer } = self;
+        let Self {
+            consumer,
+            producer,
+            guess,
+        } = self;
         Some(Claimed {
             data: producer.payload(consumer.position, len)?,
+            room: guess.room(len, room),
             consumer,
         })
     }
@@ -103,7 +114,9 @@ impl Reader {
     /// Passes over discarded records; the length of the complete one that then is the next.
     #[inline]
     fn find(&mut self) -> Option<usize> {
-        let Self { consumer, producer } = self;
+        let Self {
+            consumer, producer, ..
+        } = self;
         let mut fenced = false;
         loop {
             match producer.look(consumer.position) {
@@ -149,11 +162,13 @@ impl Reader {
         &mut self,
         mut f: impl FnMut(&[u8]) -> ControlFlow<B>,
     ) -> ControlFlow<B, bool> {
-        let Self { consumer, producer } = self;
+        let Self {
+            consumer,
+            producer,
+            guess,
+        } = self;
         let begin = consumer.position;
-        let Some(end) = producer.refresh() else {
-            return ControlFlow::Continue(false);
-        };
+        let end = producer.refresh();
         let held_back = (producer.data.size() / 8).min(HELD_BACK);
         let mut progress = Progress {
             position: begin,
@@ -170,7 +185,8 @@ impl Reader {
                 };
                 next = f(data);
             }
-            progress.position = progress.position.wrapping_add(room(header.len));
+            let room = guess.room(header.len, room);
+            progress.position = progress.position.wrapping_add(room);
             next?;
             if progress.position.wrapping_sub(progress.consumer.position) >= held_back {
                 progress.store();
@@ -186,8 +202,7 @@ impl Reader {
 
     /// Where the producers have reserved to.
     pub(super) fn end(&self) -> usize {
-        let end = self.producer.position();
-        end.unwrap_or(self.consumer.position)
+        self.producer.position()
     }
 
     /// The size of the data.
@@ -200,12 +215,14 @@ impl Reader {
 #[derive(Debug)]
 pub(super) struct Claimed<'a> {
     pub(super) data: &'a [u8],
+    room: usize,
     consumer: &'a mut Consumer,
 }
 
 impl Drop for Claimed<'_> {
+    #[inline]
     fn drop(&mut self) {
-        self.consumer.advance(room(self.data.len()));
+        self.consumer.advance(self.room);
     }
 }
 
@@ -216,12 +233,14 @@ struct Progress<'a> {
 }
 
 impl Progress<'_> {
+    #[inline]
     fn store(&mut self) {
         self.consumer.move_to(self.position);
     }
 }
 
 impl Drop for Progress<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.position != self.consumer.position {
             self.store();
@@ -232,20 +251,20 @@ impl Drop for Progress<'_> {
 /// The page that this side writes.
 #[derive(Debug)]
 struct Consumer {
-    memory: Shared,
+    word: Word,
     position: usize,
 }
 
 impl Consumer {
+    #[inline]
     fn advance(&mut self, bytes: usize) {
         self.move_to(self.position.wrapping_add(bytes));
     }
 
+    #[inline]
     fn move_to(&mut self, position: usize) {
         self.position = position;
-        if let Some(cell) = self.memory.cell::<AtomicUsize>(0) {
-            cell.store(position, Ordering::Release);
-        }
+        self.word.get().store(position, Ordering::Release);
     }
 }
 
@@ -269,25 +288,28 @@ const fn room(len: usize) -> usize {
 }
 
 impl Producer {
-    fn position(&self) -> Option<usize> {
-        let cell = self.data.memory().cell::<AtomicUsize>(0)?;
-        Some(cell.load(Ordering::Acquire))
+    #[inline]
+    fn position(&self) -> usize {
+        self.data.word().load(Ordering::Acquire)
     }
 
-    fn refresh(&mut self) -> Option<usize> {
-        self.known = self.position()?;
-        Some(self.known)
+    #[inline]
+    fn refresh(&mut self) -> usize {
+        self.known = self.position();
+        self.known
     }
 
     /// The record at `position`; `None` when there is none that is complete.
+    #[inline]
     fn look(&mut self, position: usize) -> Option<Header> {
-        if position == self.known && position == self.refresh()? {
+        if position == self.known && position == self.refresh() {
             return None;
         }
         self.header(position)
     }
 
     /// The record at `position`, where there is one; `None` when it is not complete.
+    #[inline]
     fn header(&self, position: usize) -> Option<Header> {
         let header = self.data.header(position).load(Ordering::Acquire);
         (header & BPF_RINGBUF_BUSY_BIT == 0).then_some(Header {
@@ -297,6 +319,7 @@ impl Producer {
     }
 
     /// The payload of the complete record at `position`.
+    #[inline]
     #[allow(unsafe_code)]
     fn payload(&self, position: usize, len: usize) -> Option<&[u8]> {
         // SAFETY: the record is complete, so no program writes it any more, and the kernel leaves
