@@ -16,6 +16,7 @@ use crate::error::Error;
 /// Pages of each CPU's buffer: 64 KiB where pages have 4 KiB.
 const PERF_PAGES: usize = 16;
 
+#[allow(clippy::large_enum_variant, reason = "a logger has one")]
 #[derive(Debug)]
 pub(crate) enum Source {
     Ring(RingBuf<MapData>),
