@@ -12,6 +12,7 @@ use aya_ebpf::{
         Array, CpuMap, DevMap, DevMapHash, LpmTrie, ProgramArray, XskMap, lpm_trie::Key,
         xdp::DevMapValue,
     },
+    programs,
     programs::XdpContext,
 };
 use aya_tests_ebpf::{PAYLOAD, SOURCE, read, source};
@@ -39,8 +40,10 @@ static CLASSES: LpmTrie<[u8; 4], u32> = LpmTrie::with_max_entries(4, 0);
 static OTHER_CLASSES: btf_maps::LpmTrie<[u8; 4], u32, 4> = btf_maps::LpmTrie::new();
 #[map]
 static NEXT: ProgramArray = ProgramArray::with_max_entries(3, 0);
+/// Holds a program from the start.
 #[btf_map]
-static OTHER_NEXT: btf_maps::ProgramArray<3> = btf_maps::ProgramArray::new();
+static OTHER_NEXT: btf_maps::ProgramArray<3> =
+    btf_maps::ProgramArray::new().programs(programs![_, left]);
 /// What programs leave for the test: see [`slot`].
 #[map]
 static SLOTS: Array<u64> = Array::with_max_entries(8, 0);

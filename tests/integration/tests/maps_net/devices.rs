@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use aya::{
     Ebpf,
     maps::{
-        CpuMap, DevMap, DevMapHash, Map, MapBuilder, MapError, MapType,
+        CpuMap, DevMap, DevMapHash, MapError, MapOptions,
         xdp::{CpuMapValue, DevMapValue, XdpMapError},
     },
     programs::XdpMode,
@@ -181,8 +181,7 @@ in_both_modes! {
         assert!(matches!(by_number.get(9, 0), Err(MapError::KeyNotFound)));
 
         // Values that have no room for a program.
-        let small = MapBuilder::new(MapType::DevMap, 4, 4).max_entries(1).create()?;
-        let mut small = DevMap::try_from(Map::from_map_data(small)?)?;
+        let mut small = DevMap::create_with("SMALL", MapOptions::new().value_size(4).max_entries(1))?;
         let (at_device, _) = loaded(&mut ebpf, "at_device")?;
         let error = small.set(0, out, Some(&at_device), 0);
         assert!(matches!(error, Err(XdpMapError::ChainedProgramNotSupported)), "{error:?}");
