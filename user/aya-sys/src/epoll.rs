@@ -39,20 +39,66 @@ impl Epoll {
     ///
     /// When it was added before, or cannot be waited for.
     pub fn add_readable(&self, fd: BorrowedFd<'_>) -> Result<()> {
+        self.add(fd, libc::EPOLLIN)
+    }
+
+    /// Adds a descriptor that counts as ready when it can be written to *anew*: once when it is added,
+    /// and then each time the kernel says so, until that was [taken](Self::take).
+    ///
+    /// # Errors
+    ///
+    /// As those of [`add_readable`](Self::add_readable).
+    pub fn add_writable_edges(&self, fd: BorrowedFd<'_>) -> Result<()> {
+        self.add(fd, libc::EPOLLOUT | libc::EPOLLET)
+    }
+
+    fn add(&self, fd: BorrowedFd<'_>, events: libc::c_int) -> Result<()> {
         let mut event = libc::epoll_event {
-            events: libc::EPOLLIN as u32,
+            events: events as u32,
             u64: 0,
         };
-        // SAFETY: the event is read during the call only.
-        let result = unsafe {
-            libc::epoll_ctl(
-                self.0.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                fd.as_raw_fd(),
-                &raw mut event,
-            )
-        };
-        call::check("epoll_ctl(EPOLL_CTL_ADD)", result).map(drop)
+        self.control(
+            "epoll_ctl(EPOLL_CTL_ADD)",
+            libc::EPOLL_CTL_ADD,
+            fd,
+            &raw mut event,
+        )
+    }
+
+    /// Takes a descriptor out.
+    ///
+    /// # Errors
+    ///
+    /// When it was not added.
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> Result<()> {
+        let none = std::ptr::null_mut();
+        self.control("epoll_ctl(EPOLL_CTL_DEL)", libc::EPOLL_CTL_DEL, fd, none)
+    }
+
+    fn control(
+        &self,
+        call: &'static str,
+        operation: libc::c_int,
+        fd: BorrowedFd<'_>,
+        event: *mut libc::epoll_event,
+    ) -> Result<()> {
+        // SAFETY: the event is read during the call only, and may be null where none is needed.
+        let result =
+            unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd.as_raw_fd(), event) };
+        call::check(call, result).map(drop)
+    }
+
+    /// Whether there was something to take: one descriptor that is ready. What was added as
+    /// [edges](Self::add_writable_edges) is not ready any more then.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` when a signal came first.
+    pub fn take(&self) -> Result<bool> {
+        let mut event = libc::epoll_event { events: 0, u64: 0 };
+        // SAFETY: room for one event, which lives during the call.
+        let result = unsafe { libc::epoll_wait(self.0.as_raw_fd(), &raw mut event, 1, 0) };
+        call::check("epoll_wait", result).map(|ready| ready > 0)
     }
 }
 
@@ -64,7 +110,7 @@ impl AsFd for Epoll {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Write as _, pipe};
+    use std::io::{Read as _, Write as _, pipe};
 
     use super::*;
     use crate::Errno;
@@ -92,7 +138,26 @@ mod tests {
             Errno::EEXIST
         );
         assert!(!readable(&epoll));
+        assert!(!epoll.take().unwrap());
         writer.write_all(b"x").unwrap();
         assert!(readable(&epoll));
+        assert!(epoll.take().unwrap() && epoll.take().unwrap());
+        epoll.remove(second.as_fd()).unwrap();
+        assert!(!readable(&epoll));
+        let error = epoll.remove(second.as_fd()).unwrap_err();
+        assert_eq!(error.errno, Errno::ENOENT);
+    }
+
+    #[test]
+    fn edges_come_once() {
+        let epoll = Epoll::new().unwrap();
+        let (mut reader, mut writer) = pipe().unwrap();
+        epoll.add_writable_edges(writer.as_fd()).unwrap();
+        assert!(readable(&epoll) && epoll.take().unwrap());
+        assert!(!readable(&epoll), "it can be written to, but that is known");
+        writer.write_all(b"x").unwrap();
+        reader.read_exact(&mut [0]).unwrap();
+        assert!(readable(&epoll) && epoll.take().unwrap());
+        assert!(!epoll.take().unwrap());
     }
 }

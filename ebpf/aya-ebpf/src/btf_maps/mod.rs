@@ -87,6 +87,8 @@ btf_maps! {
     PerfEventArray[FLAGS = 0]: maps::PerfEventByteArray = new(FLAGS);
     /// A ring buffer whose records are `T`s, of `MAX_ENTRIES` bytes.
     RingBuf<T>[MAX_ENTRIES, FLAGS = 0]: maps::RingBuf = with_byte_size(MAX_ENTRIES, FLAGS);
+    /// A ring buffer from user space, of `MAX_ENTRIES` bytes.
+    UserRingBuf[MAX_ENTRIES, FLAGS = 0]: maps::UserRingBuf = with_byte_size(MAX_ENTRIES, FLAGS);
 }
 
 /// Sockets that share ports, by slot.
@@ -124,6 +126,7 @@ modules! {
     sock_map: SockMap;
     stack: Stack;
     stack_trace: StackTrace;
+    user_ring_buf: UserRingBuf;
     xsk_map: XskMap;
 }
 

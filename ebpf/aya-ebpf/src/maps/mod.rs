@@ -9,6 +9,7 @@
 //! Errors are the kernel's negative error numbers.
 
 mod def;
+mod lost;
 mod ops;
 
 pub mod array;
@@ -24,6 +25,7 @@ pub mod queue;
 pub mod ring_buf;
 pub mod sock;
 pub mod stack_trace;
+pub mod user_ring_buf;
 pub mod xdp;
 
 /// The module's former place.
@@ -59,6 +61,7 @@ pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
 pub use def::is_map;
 pub use def::{Map, SafeInnerLookup, aya_map_def};
 pub use hash_map::{HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap};
+pub use lost::CountLost;
 pub use lpm_trie::LpmTrie;
 pub use of_maps::{ArrayOfMaps, HashOfMaps};
 pub(crate) use ops::check;
@@ -68,4 +71,5 @@ pub use queue::{Queue, Stack};
 pub use ring_buf::RingBuf;
 pub use sock::{ReusePortSockArray, SockHash, SockMap};
 pub use stack_trace::StackTrace;
+pub use user_ring_buf::UserRingBuf;
 pub use xdp::{CpuMap, DevMap, DevMapHash, XskMap};

@@ -1,4 +1,14 @@
 //! The ring buffer: records to user space, in order, from all CPUs.
+//!
+//! | record | made by |
+//! | --- | --- |
+//! | one type | [`reserve`](RingBuf::reserve), filled in place |
+//! | a fixed number of bytes | [`reserve_bytes`](RingBuf::reserve_bytes), filled in place |
+//! | what lies elsewhere already | [`output`](RingBuf::output), which copies |
+//! | a length that only the running program knows | [`reserve_dynptr`](RingBuf::reserve_dynptr) |
+//!
+//! A record that finds no room is lost, which the program is told:
+//! [`count_lost`](crate::maps::CountLost::count_lost) counts it for user space.
 
 use core::{
     mem::{ManuallyDrop, MaybeUninit},
@@ -7,6 +17,7 @@ use core::{
 };
 
 use crate::{
+    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP, bpf_dynptr},
     helpers::generated as raw,
     maps::{def::map_type, ops},
 };
@@ -77,6 +88,71 @@ impl RingBuf {
         let (data, size) = (ops::address(data).cast_mut(), size_of_val(data) as u64);
         // SAFETY: the helper reads `size` bytes.
         ops::check(unsafe { raw::bpf_ringbuf_output(self.as_ptr(), data, size, flags) })
+    }
+
+    /// Room for `size` bytes, any number; `None` when the buffer is full. Since Linux 5.19.
+    ///
+    /// The record is written through calls of the kernel, which check each place against the size. What is
+    /// not written holds what an older record left there.
+    ///
+    /// ```
+    /// use aya_ebpf::{macros::map, maps::{RingBuf, ring_buf::DynptrSlot}};
+    ///
+    /// #[map]
+    /// static NAMES: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+    ///
+    /// /// A length, and so many bytes.
+    /// fn report(name: &[u8]) -> Result<(), i32> {
+    ///     let len = name.len() as u32;
+    ///     let mut slot = DynptrSlot::new();
+    ///     if let Some(mut record) = NAMES.reserve_dynptr(4 + len, &mut slot) {
+    ///         record.write(0, &len)?;
+    ///         record.write(4, name)?;
+    ///         record.submit(0);
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # fn main() {}
+    /// ```
+    #[inline(always)]
+    pub fn reserve_dynptr<'a>(
+        &self,
+        size: u32,
+        slot: &'a mut DynptrSlot,
+    ) -> Option<RingBufDynptr<'a>> {
+        // SAFETY: the slot is the program's own; the verifier checks that the room is given back.
+        let result =
+            unsafe { raw::bpf_ringbuf_reserve_dynptr(self.as_ptr(), size, 0, slot.0.as_mut_ptr()) };
+        // Where there is no room, the verifier still wants it to be given back: by the drop.
+        let record = RingBufDynptr(slot);
+        (result == 0).then_some(record)
+    }
+
+    /// Flags that wake the reader when `bytes` or more wait to be read, and leave it asleep before: for
+    /// programs that send so much that waking the reader for each record is too dear.
+    ///
+    /// The reader has to look by itself from time to time, by a wait with a time limit: the last records
+    /// before a pause wake nobody.
+    ///
+    /// ```
+    /// # use aya_ebpf::{macros::map, maps::RingBuf};
+    /// # #[map]
+    /// # static EVENTS: RingBuf = RingBuf::with_byte_size(64 * 1024, 0);
+    /// fn report(pid: u32) {
+    ///     if let Some(mut event) = EVENTS.reserve::<u32>(0) {
+    ///         event.write(pid);
+    ///         event.submit(EVENTS.wakeup_at(16 * 1024));
+    ///     }
+    /// }
+    /// # fn main() {}
+    /// ```
+    #[inline(always)]
+    pub fn wakeup_at(&self, bytes: u64) -> u64 {
+        if self.query(u64::from(BPF_RB_AVAIL_DATA)) >= bytes {
+            u64::from(BPF_RB_FORCE_WAKEUP)
+        } else {
+            u64::from(BPF_RB_NO_WAKEUP)
+        }
     }
 
     /// A figure of the buffer, at the moment of asking: `BPF_RB_AVAIL_DATA`, `BPF_RB_RING_SIZE`,
@@ -183,5 +259,70 @@ impl Drop for RingBufBytes<'_> {
     fn drop(&mut self) {
         // SAFETY: room from `bpf_ringbuf_reserve`; `submit` and `discard` do not come here.
         unsafe { raw::bpf_ringbuf_discard(self.0.as_mut_ptr().cast(), 0) };
+    }
+}
+
+/// Where a program keeps the hold on a record of variable size: a variable on its stack, which the
+/// verifier does not let it move.
+pub struct DynptrSlot(MaybeUninit<bpf_dynptr>);
+
+impl DynptrSlot {
+    /// An empty slot.
+    #[inline(always)]
+    pub const fn new() -> Self {
+        Self(MaybeUninit::uninit())
+    }
+}
+
+impl Default for DynptrSlot {
+    #[inline(always)]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Room in a ring buffer for a number of bytes that only the running program knows.
+///
+/// Dropping it discards the record.
+#[must_use = "dropping the record discards it; call `submit`"]
+pub struct RingBufDynptr<'a>(&'a mut DynptrSlot);
+
+impl RingBufDynptr<'_> {
+    /// Copies `data` to `offset`. `T` must have no padding: its bytes go to user space.
+    ///
+    /// # Errors
+    ///
+    /// `-E2BIG` where it does not end inside of the record.
+    #[inline(always)]
+    pub fn write<T: ?Sized>(&mut self, offset: u32, data: &T) -> Result<(), i32> {
+        let (data, size) = (ops::address(data).cast_mut(), size_of_val(data) as u64);
+        // SAFETY: the helper reads `size` bytes of `data`, and checks against the size of the record.
+        ops::check(unsafe {
+            raw::bpf_dynptr_write(self.0.0.as_ptr(), u64::from(offset), data, size, 0)
+        })
+    }
+
+    /// Hands the record to user space. `flags` as for [`RingBuf::output`].
+    #[inline(always)]
+    pub fn submit(self, flags: u64) {
+        let record = ManuallyDrop::new(self);
+        // SAFETY: room from `bpf_ringbuf_reserve_dynptr`, given back once.
+        unsafe { raw::bpf_ringbuf_submit_dynptr(record.0.0.as_ptr().cast_mut(), flags) };
+    }
+
+    /// Gives the room back; user space sees nothing. `flags` as for [`RingBuf::output`].
+    #[inline(always)]
+    pub fn discard(self, flags: u64) {
+        let record = ManuallyDrop::new(self);
+        // SAFETY: room from `bpf_ringbuf_reserve_dynptr`, given back once.
+        unsafe { raw::bpf_ringbuf_discard_dynptr(record.0.0.as_ptr().cast_mut(), flags) };
+    }
+}
+
+impl Drop for RingBufDynptr<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        // SAFETY: room from `bpf_ringbuf_reserve_dynptr`; `submit` and `discard` do not come here.
+        unsafe { raw::bpf_ringbuf_discard_dynptr(self.0.0.as_mut_ptr(), 0) };
     }
 }

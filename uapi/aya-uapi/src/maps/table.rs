@@ -241,7 +241,7 @@ macro_rules! for_each_map {
                 name: "user_ringbuf", since: (6, 1),
                 key: Zero, value: Zero, per_cpu: false,
                 entries: RingBytes, inner: false, flags: [],
-                ops: [MMAP], supported: false,
+                ops: [MMAP], supported: true,
             }
             /// A value per cgroup; user space names it by file descriptor. Needs BTF.
             CgrpStorage: CGRP_STORAGE {

@@ -110,6 +110,22 @@ pub enum MapError {
         /// The size of the record, in bytes.
         found: usize,
     },
+    /// A ring buffer has no room for a record, before programs have read others.
+    NoRoom {
+        /// The map's name.
+        name: String,
+        /// The size of the record, in bytes.
+        size: usize,
+    },
+    /// A record is larger than what a ring buffer can ever hold.
+    RecordTooLarge {
+        /// The map's name.
+        name: String,
+        /// The size of the record, in bytes.
+        size: usize,
+        /// The size of the buffer, in bytes, of which each record takes 8 for itself.
+        capacity: usize,
+    },
     /// The channel has an end in this process already, and can have one only.
     InUse {
         /// The map's name.
@@ -262,6 +278,20 @@ impl fmt::Display for MapError {
                 f,
                 "map `{name}` sent a record of {found} bytes, the given type has {size}: use the \
                  type that the program sends"
+            ),
+            Self::NoRoom { name, size } => write!(
+                f,
+                "map `{name}` has no room for a record of {size} bytes: have a program read what is \
+                 there, wait for it, or raise `max_entries` before loading"
+            ),
+            Self::RecordTooLarge {
+                name,
+                size,
+                capacity,
+            } => write!(
+                f,
+                "map `{name}` of {capacity} bytes cannot hold a record of {size}: split it, or raise \
+                 `max_entries` before loading"
             ),
             Self::InUse { name } => write!(
                 f,

@@ -64,6 +64,7 @@ pub mod sock;
 pub mod stack_trace;
 mod storage;
 pub(crate) mod types;
+pub mod user_ring_buf;
 mod value;
 mod wait;
 pub mod xdp;
@@ -123,6 +124,7 @@ pub use shape::MapShape;
 pub use sock::{SockHash, SockMap};
 pub use stack_trace::StackTraceMap;
 pub use storage::{CgrpStorage, InodeStorage, SkStorage, TaskStorage};
+pub use user_ring_buf::UserRingBuf;
 pub use xdp::{CpuMap, DevMap, DevMapHash};
 
 macro_rules! map_enum {

@@ -256,6 +256,20 @@ impl Ring {
         Some(unsafe { slice::from_raw_parts(self.at(position).add(8), len) })
     }
 
+    /// The `len` bytes from 8 behind `position`, to be written to; `None` when a ring has no such records.
+    ///
+    /// # Safety
+    ///
+    /// The memory is writable, and nobody else reads or writes these bytes as long as they are borrowed.
+    #[allow(clippy::mut_from_ref, reason = "the protocol hands these bytes over")]
+    pub(super) unsafe fn payload_mut(&self, position: usize, len: usize) -> Option<&mut [u8]> {
+        if len > self.size - 8 {
+            return None;
+        }
+        // SAFETY: inside, as in `payload`; the caller vouches that they are its own.
+        Some(unsafe { slice::from_raw_parts_mut(self.at(position).add(8), len) })
+    }
+
     #[inline]
     fn at(&self, position: usize) -> *mut u8 {
         let offset = position & (self.size - 8);
@@ -307,18 +321,27 @@ pub(super) mod simulated {
                 std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
             }
         }
+
+        /// Reads bytes that are not atomic.
+        pub(in crate::maps) fn read(&self, offset: usize, bytes: &mut [u8]) {
+            assert!(offset + bytes.len() <= self.len());
+            // SAFETY: as above.
+            unsafe {
+                let from = self.start().add(offset);
+                std::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr(), bytes.len());
+            }
+        }
     }
 }
 
-#[cfg(test)]
+// Miri maps no files.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use std::{fs::File, os::fd::AsFd as _};
 
     use super::*;
 
     #[test]
-    // Miri maps no files.
-    #[cfg(not(miri))]
     fn nothing_outside_or_unaligned() {
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
         let page = aya_sys::page_size();

@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::BorrowedFd,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -13,34 +14,33 @@ use aya_sys::{
 
 use super::MapError;
 
-/// When a wait is over; `None` never.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(Option<Instant>);
-
-impl Deadline {
-    /// A time so far off that it cannot be told is never.
-    pub(super) fn after(timeout: Option<Duration>) -> Self {
-        Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
-    }
-
-    pub(super) fn is_over(self) -> bool {
-        self.0.is_some_and(|end| Instant::now() >= end)
-    }
-
-    fn left(self) -> Option<Duration> {
-        let end = self.0?;
-        Some(end.saturating_duration_since(Instant::now()))
+/// Waits until `ready` says that there is something, and returns true; false when `timeout` is over or a
+/// signal came, and there is still nothing. `fd`, which belongs to the map called `name`, is readable when
+/// it may be worth asking again.
+pub(super) fn until(
+    name: &str,
+    fd: BorrowedFd<'_>,
+    timeout: Option<Duration>,
+    mut ready: impl FnMut() -> Result<bool, MapError>,
+) -> Result<bool, MapError> {
+    // A time so far off that it cannot be told is never.
+    let end = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        if ready()? {
+            return Ok(true);
+        }
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+        if !readable(name, fd, left)? || left == Some(Duration::ZERO) {
+            return ready();
+        }
+        // Readable is also a record that is not complete: it will be, in a moment.
+        thread::yield_now();
     }
 }
 
-/// Waits until `fd`, which belongs to the map called `name`, is readable; false when the time is over or
-/// a signal came.
-pub(super) fn readable(
-    name: &str,
-    fd: BorrowedFd<'_>,
-    deadline: Deadline,
-) -> Result<bool, MapError> {
-    match poll::readable(fd, deadline.left()) {
+/// False when the time is over or a signal came.
+fn readable(name: &str, fd: BorrowedFd<'_>, timeout: Option<Duration>) -> Result<bool, MapError> {
+    match poll::readable(fd, timeout) {
         Ok(Ready::Yes) => Ok(true),
         Ok(Ready::No) => Ok(false),
         Ok(Ready::Closed) => Err(closed(name, io::ErrorKind::BrokenPipe.into())),

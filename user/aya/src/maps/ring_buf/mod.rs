@@ -3,6 +3,7 @@
 //! `protocol` reads the memory that the kernel writes; `set` waits for several ring buffers.
 
 mod protocol;
+mod set;
 #[cfg(test)]
 mod simulation;
 
@@ -18,12 +19,11 @@ use aya_uapi::bindings::BPF_F_RB_OVERWRITE;
 
 use self::protocol::{Claimed, Reader};
 use super::{
-    Map, MapData, MapError, Pod, Record,
-    exclusive::Exclusive,
-    handle::from_map,
-    shared::Shared,
-    wait::{self, Deadline},
+    Map, MapData, MapError, Pod, Record, exclusive::Exclusive, handle::from_map, shared::Shared,
+    wait,
 };
+
+pub use self::set::RingBufs;
 
 /// The reading end of a ring buffer, of type `BPF_MAP_TYPE_RINGBUF` (since kernel 5.8).
 ///
@@ -107,17 +107,15 @@ impl<T: Borrow<MapData>> RingBuf<T> {
     ///
     /// [`MapError::Closed`] when nothing can come any more.
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<bool, MapError> {
-        let deadline = Deadline::after(timeout);
-        loop {
-            if self.reader.ready() {
-                return Ok(true);
-            }
-            // Readable is also a record that is not complete: it will be, in a moment.
-            if !wait::readable(self.name(), self.as_fd(), deadline)? || deadline.is_over() {
-                return Ok(self.reader.ready());
-            }
-            std::thread::yield_now();
-        }
+        let Self {
+            map,
+            reader,
+            exclusive,
+        } = self;
+        let map: &MapData = (*map).borrow();
+        wait::until(exclusive.name(), map.fd().as_fd(), timeout, || {
+            Ok(reader.ready())
+        })
     }
 }
 
