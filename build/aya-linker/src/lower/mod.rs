@@ -4,6 +4,7 @@
 //! retarget      host module → BPF module
 //! maps          `maps` statics → BTF definitions
 //! atomics       the relaxed add; relaxed loads and stores
+//! arena         addresses in arenas
 //! panics        calls of the panic machinery → markers
 //! internalise   programs and named statics stay visible
 //! wide          what no subprogram can be is inlined
@@ -20,6 +21,7 @@
 //! ```
 
 mod addresses;
+mod arena;
 mod arithmetic;
 mod atomics;
 mod check;
@@ -96,6 +98,7 @@ pub(crate) fn lower(
     memory::forget_definitions(session);
     maps::run(session)?;
     atomics::run(session);
+    arena::run(session).map_err(stage("adding arenas"))?;
     internalise::run(session, options);
     panics::mark(session);
     wide::run(session);
