@@ -27,7 +27,10 @@ mod def;
 mod typed;
 
 use crate::maps;
-pub use crate::maps::{CgroupStorage, PerCpuCgroupStorage, SafeInnerLookup};
+pub use crate::maps::{
+    CgroupStorage, CgrpStorage, InodeStorage, PerCpuCgroupStorage, SafeInnerLookup, SkStorage,
+    TaskStorage,
+};
 pub use def::MapDef;
 use def::btf_maps;
 
@@ -44,6 +47,8 @@ btf_maps! {
     PerCpuHashMap<K, V>[MAX_ENTRIES, FLAGS = 0]: maps::PerCpuHashMap<K, V> = with_max_entries(MAX_ENTRIES, FLAGS);
     /// A [`PerCpuHashMap`] that forgets the least recently used entry when it is full.
     LruPerCpuHashMap<K, V>[MAX_ENTRIES, FLAGS = 0]: maps::LruPerCpuHashMap<K, V> = with_max_entries(MAX_ENTRIES, FLAGS);
+    /// A hash table that grows and shrinks with its entries.
+    RHashMap<K, V>[MAX_ENTRIES, FLAGS = 0]: maps::RHashMap<K, V> = with_max_entries(MAX_ENTRIES, FLAGS);
     /// A trie of prefixes.
     LpmTrie<K, V>[MAX_ENTRIES, FLAGS = 0]: maps::LpmTrie<K, V> = with_max_entries(MAX_ENTRIES, FLAGS);
     /// First in, first out.
@@ -85,6 +90,8 @@ btf_maps! {
         with_max_entries(MAX_ENTRIES, FLAGS; V::TEMPLATE);
     /// A perf event array.
     PerfEventArray[FLAGS = 0]: maps::PerfEventByteArray = new(FLAGS);
+    /// Memory that programs and user space share, of `PAGES` pages.
+    Arena[PAGES, FLAGS = 0]: maps::Arena = with_pages(PAGES, FLAGS);
     /// A ring buffer whose records are `T`s, of `MAX_ENTRIES` bytes.
     RingBuf<T>[MAX_ENTRIES, FLAGS = 0]: maps::RingBuf = with_byte_size(MAX_ENTRIES, FLAGS);
     /// A ring buffer from user space, of `MAX_ENTRIES` bytes.
@@ -106,14 +113,17 @@ macro_rules! modules {
 }
 
 modules! {
+    arena: Arena;
     array: Array;
     bloom_filter: BloomFilter;
     cgroup_array: CgroupArray;
     cgroup_storage: CgroupStorage, PerCpuCgroupStorage;
+    cgrp_storage: CgrpStorage;
     cpu_map: CpuMap;
     dev_map: DevMap;
     dev_map_hash: DevMapHash;
-    hash_map: HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap;
+    hash_map: HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, RHashMap;
+    inode_storage: InodeStorage;
     of_maps: ArrayOfMaps, HashOfMaps;
     per_cpu_array: PerCpuArray;
     perf_event_array: PerfEventArray;
@@ -122,10 +132,12 @@ modules! {
     queue: Queue;
     reuseport_sock_array: ReusePortSockArray, ReusePortSockArrayImpl;
     ring_buf: RingBuf;
+    sk_storage: SkStorage;
     sock_hash: SockHash;
     sock_map: SockMap;
     stack: Stack;
     stack_trace: StackTrace;
+    task_storage: TaskStorage;
     user_ring_buf: UserRingBuf;
     xsk_map: XskMap;
 }

@@ -1,5 +1,7 @@
 //! Bloom filters: sets that answer "no" for certain and "yes" probably.
 
+use core::mem::MaybeUninit;
+
 use crate::{
     helpers::generated as raw,
     maps::{def::map_type, ops},
@@ -28,8 +30,14 @@ impl<T> BloomFilter<T> {
     /// `-ENOENT` when it was not.
     #[inline(always)]
     pub fn contains(&self, value: &T) -> Result<(), i32> {
+        // The helper's description says that it writes the value, as it does for other maps. So Linux 7.2
+        // forgets at the next branch what is on the stack, and refuses the program for reading it, unless
+        // it is written right here.
+        let mut copy = MaybeUninit::<T>::uninit();
+        // SAFETY: bytes of the caller's, which nobody takes for a `T`.
+        unsafe { copy.as_mut_ptr().write_volatile(core::ptr::read(value)) };
         // SAFETY: the map's values are `T`; the helper only reads here.
-        ops::check(unsafe { raw::bpf_map_peek_elem(self.as_ptr(), ops::address(value).cast_mut()) })
+        ops::check(unsafe { raw::bpf_map_peek_elem(self.as_ptr(), copy.as_mut_ptr().cast()) })
     }
 
     /// Inserts `value`; `flags` must be `BPF_ANY` (0).

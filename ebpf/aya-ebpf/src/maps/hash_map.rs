@@ -2,16 +2,19 @@
 
 use core::borrow::Borrow;
 
-use crate::maps::{def::map_type, ops};
+use crate::{
+    bindings::BPF_F_NO_PREALLOC,
+    maps::{def::map_type, ops},
+};
 
 /// Defines hash tables, one row each.
 macro_rules! hash_maps {
-    ($($(#[$doc:meta])* $name:ident: $map_type:ident,)*) => {$(
+    ($($(#[$doc:meta])* $name:ident: $map_type:ident $(with $flag:ident)?,)*) => {$(
         map_type! {
             $(#[$doc])*
             $name<K, V>: K => V, $map_type,
             /// A map with room for `max_entries` entries; `flags` are `BPF_F_NO_PREALLOC` and the like.
-            with_max_entries(max_entries, flags) = (max_entries, flags)
+            with_max_entries(max_entries, flags) = (max_entries, flags $(| $flag)?)
         }
 
         impl<K, V> $name<K, V> {
@@ -101,4 +104,6 @@ hash_maps! {
     PerCpuHashMap: PERCPU_HASH,
     /// A [`PerCpuHashMap`] that forgets the least recently used entry when it is full. Since Linux 4.10.
     LruPerCpuHashMap: LRU_PERCPU_HASH,
+    /// A hash table that grows and shrinks with its entries, up to `max_entries`. Since Linux 7.2.
+    RHashMap: RHASH with BPF_F_NO_PREALLOC,
 }

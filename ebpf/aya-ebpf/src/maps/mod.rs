@@ -12,6 +12,7 @@ mod def;
 mod lost;
 mod ops;
 
+pub mod arena;
 pub mod array;
 pub mod bloom_filter;
 pub mod cgroup_array;
@@ -25,6 +26,7 @@ pub mod queue;
 pub mod ring_buf;
 pub mod sock;
 pub mod stack_trace;
+pub mod storage;
 pub mod user_ring_buf;
 pub mod xdp;
 
@@ -53,6 +55,7 @@ pub mod stack {
     pub use super::queue::Stack;
 }
 
+pub use arena::{Arena, ArenaPtr};
 pub use array::{Array, PerCpuArray};
 pub use bloom_filter::BloomFilter;
 pub use cgroup_array::CgroupArray;
@@ -60,7 +63,7 @@ pub use cgroup_storage::{CgroupStorage, PerCpuCgroupStorage};
 #[doc(hidden)]
 pub use def::is_map;
 pub use def::{Map, SafeInnerLookup, aya_map_def};
-pub use hash_map::{HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap};
+pub use hash_map::{HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, RHashMap};
 pub use lost::CountLost;
 pub use lpm_trie::LpmTrie;
 pub use of_maps::{ArrayOfMaps, HashOfMaps};
@@ -71,5 +74,6 @@ pub use queue::{Queue, Stack};
 pub use ring_buf::RingBuf;
 pub use sock::{ReusePortSockArray, SockHash, SockMap};
 pub use stack_trace::StackTrace;
+pub use storage::{CgrpStorage, InodeStorage, SkStorage, TaskStorage};
 pub use user_ring_buf::UserRingBuf;
 pub use xdp::{CpuMap, DevMap, DevMapHash, XskMap};

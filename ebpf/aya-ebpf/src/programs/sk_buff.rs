@@ -2,7 +2,12 @@
 
 use core::{ffi::c_void, mem::MaybeUninit, ptr::NonNull};
 
-use crate::{bindings::__sk_buff, cty::c_long, helpers::generated, programs::context::member};
+use crate::{
+    bindings::{__sk_buff, bpf_sock},
+    cty::c_long,
+    helpers::generated,
+    programs::context::member,
+};
 
 /// Invalid argument.
 const EINVAL: i32 = 22;
@@ -139,6 +144,8 @@ impl SkBuff {
         get wire_len: u32 = wire_len;
         /// How many segments the packet will become (Linux 5.1).
         get gso_segs: u32 = gso_segs;
+        /// The socket that the packet belongs to; null where there is none (Linux 5.1).
+        get sk: *mut bpf_sock = sk;
         /// The size of a segment; 0 for a packet that stays whole (Linux 5.7).
         get gso_size: u32 = gso_size;
         /// Time stamp of the device, in nanoseconds (Linux 5.16).
