@@ -39,19 +39,35 @@ impl Mmap {
     /// Maps `len` bytes of `fd` from `offset`, a multiple of the page size.
     pub fn new(fd: BorrowedFd<'_>, offset: usize, len: usize, writable: bool) -> Result<Self> {
         let access = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+        Self::map(fd, 0, libc::MAP_SHARED, offset, len, access)
+    }
+
+    /// Maps the first `len` bytes of `fd`, to read and write, at an address, where nothing must be mapped
+    /// yet (`EEXIST`). Since kernel 4.17.
+    pub fn at(fd: BorrowedFd<'_>, address: usize, len: usize) -> Result<Self> {
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED_NOREPLACE;
+        let map = Self::map(fd, address, flags, 0, len, access)?;
+        // Older kernels take the address for a wish.
+        match map.start.addr().get() == address {
+            true => Ok(map),
+            false => Err(Error::new("mmap", Errno::EEXIST)),
+        }
+    }
+
+    fn map(
+        fd: BorrowedFd<'_>,
+        address: usize,
+        flags: libc::c_int,
+        offset: usize,
+        len: usize,
+        access: libc::c_int,
+    ) -> Result<Self> {
         let offset =
             libc::off_t::try_from(offset).map_err(|_| Error::new("mmap", Errno::EINVAL))?;
-        // SAFETY: the kernel chooses a place where nothing is mapped.
-        let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                len,
-                access,
-                libc::MAP_SHARED,
-                fd.as_raw_fd(),
-                offset,
-            )
-        };
+        let place = std::ptr::without_provenance_mut(address);
+        // SAFETY: the kernel takes a place where nothing is mapped, be it chosen by itself or given.
+        let start = unsafe { libc::mmap(place, len, access, flags, fd.as_raw_fd(), offset) };
         if start == libc::MAP_FAILED {
             return Err(Error::last("mmap"));
         }
@@ -98,5 +114,11 @@ mod tests {
         assert_eq!(map.len(), page_size());
         let error = Mmap::new(file.as_fd(), 1, page_size(), false).unwrap_err();
         assert_eq!(error, Error::new("mmap", Errno::EINVAL));
+        let taken = Mmap::at(file.as_fd(), map.as_ptr().addr(), page_size()).unwrap_err();
+        assert!(
+            taken == Error::new("mmap", Errno::EEXIST)
+                || taken == Error::new("mmap", Errno::EACCES),
+            "{taken:?}"
+        );
     }
 }

@@ -205,7 +205,7 @@ macro_rules! for_each_map {
                 name: "struct_ops", since: (5, 6),
                 key: Exactly(4), value: Any, per_cpu: false,
                 entries: One, inner: false, flags: [],
-                ops: [LOOKUP, UPDATE, DELETE], supported: false,
+                ops: [LOOKUP, UPDATE, DELETE], supported: true,
             }
             /// Records in the order programs wrote them, shared by all CPUs, read through memory.
             RingBuf: RINGBUF {
@@ -256,7 +256,7 @@ macro_rules! for_each_map {
                 name: "arena", since: (6, 9),
                 key: Zero, value: Zero, per_cpu: false,
                 entries: Pages, inner: false, flags: [BPF_F_MMAPABLE],
-                ops: [MMAP], supported: false,
+                ops: [MMAP], supported: true,
             }
             /// Positions of instructions, followed through the verifier's rewrites: jump tables, and
             /// where to find code.
@@ -264,7 +264,7 @@ macro_rules! for_each_map {
                 name: "insn_array", since: (6, 19),
                 key: Exactly(4), value: Exactly(16), per_cpu: false,
                 entries: Count, inner: false, flags: [],
-                ops: [ARRAY], supported: false,
+                ops: [ARRAY], supported: true,
             }
             /// A hash map that grows and shrinks with its elements; `map_extra` is a hint of their
             /// number.

@@ -39,6 +39,9 @@ pub struct ProgLoad<'a> {
     /// Descriptors that instructions name by index, such as the BTF of modules with kernel functions.
     /// Since kernel 5.14.
     pub fd_array: &'a [i32],
+    /// Whether the program is to hold what [`fd_array`](Self::fd_array) names, whether its instructions do
+    /// or not. Since kernel 6.14.
+    pub bind_fd_array: bool,
     /// Interface whose device runs the program. Since kernel 4.16.
     pub interface: u32,
     /// What the verifier's log tells: 0 nothing, 1 the decisions, 2 every state; 4 adds figures.
@@ -73,6 +76,7 @@ impl<'a> ProgLoad<'a> {
             attach_btf_id: 0,
             attach_to: None,
             fd_array: &[],
+            bind_fd_array: false,
             interface: 0,
             log_level: 0,
             log: None,
@@ -106,6 +110,10 @@ pub fn prog_load(prog: ProgLoad<'_>) -> Result<OwnedFd> {
         attach_btf_id: prog.attach_btf_id,
         attach_prog_fd: optional(prog.attach_to),
         fd_array: address(prog.fd_array),
+        fd_array_cnt: match prog.bind_fd_array {
+            true => length(cmd, prog.fd_array)?,
+            false => 0,
+        },
         ..attr::ProgLoad::ZEROED
     };
     if let Some(log) = prog.log {

@@ -18,8 +18,8 @@ use aya_uapi::{
 };
 
 use super::{
-    MapError, MapInfo, MapOptions, MapShape, Types, Wanted, elements::ENOTSUPP, sock::SockMapFd,
-    types,
+    MapError, MapInfo, MapOptions, MapShape, Types, Wanted, arena, elements::ENOTSUPP,
+    sock::SockMapFd, types,
 };
 use crate::{
     features::{Feature, Features, is_unknown},
@@ -143,6 +143,9 @@ impl MapData {
             });
         }
         let mut shape = MapShape::as_created(spec)?;
+        if shape.lacks_address() {
+            shape.map_extra = arena::next_address();
+        }
         let row = aya_uapi::maps::map(shape.map_type);
         let has_inner = row.is_some_and(|row| row.inner);
         let template = match &spec.inner {
@@ -177,7 +180,7 @@ impl MapData {
             flags: shape.flags,
             name,
             numa_node: (shape.flags & BPF_F_NUMA_NODE != 0).then_some(spec.numa_node),
-            map_extra: spec.map_extra,
+            map_extra: shape.map_extra,
             btf: types.map(|(btf, ..)| btf),
             // Without the types their numbers mean nothing, and the kernel refuses them.
             key_type_id: types.map_or(0, |(_, key, _)| key.0),
@@ -486,7 +489,7 @@ pub(crate) fn pin_error(name: &str, error: PinError) -> MapError {
 }
 
 /// Why the kernel did not create a map of this type.
-fn not_created(name: &str, map_type: MapType, error: aya_sys::Error) -> MapError {
+pub(super) fn not_created(name: &str, map_type: MapType, error: aya_sys::Error) -> MapError {
     let known = super::MapType::try_from(map_type.0);
     match (aya_uapi::maps::map(map_type), known) {
         (Some(row), Ok(map_type))

@@ -213,6 +213,26 @@ pub enum MapError {
         /// Why not, and what to do.
         reason: &'static str,
     },
+    /// The map's memory cannot be had where it has to be in every process.
+    NotMapped {
+        /// The map's name.
+        name: String,
+        /// Where it has to be.
+        address: u64,
+        /// The kernel's reason.
+        error: SyscallError,
+    },
+    /// Something does not lie inside of an arena.
+    OutsideOfArena {
+        /// The map's name.
+        name: String,
+        /// Where it begins, in bytes.
+        offset: usize,
+        /// Its length in bytes.
+        len: usize,
+        /// The arena's size in bytes.
+        size: usize,
+    },
     /// The map was created with flags that this operation cannot work with.
     UnsupportedMapFlags {
         /// The map's name.
@@ -416,6 +436,30 @@ impl fmt::Display for MapError {
                 did_you_mean(similar)
             ),
             Self::GlobalNotWritable { name, reason } => write!(f, "global `{name}`: {reason}"),
+            Self::NotMapped {
+                name,
+                address,
+                error,
+            } => {
+                write!(f, "map `{name}` cannot be mapped at {address:#x}: ")?;
+                f.write_str(match error.errno() {
+                    Errno::EEXIST => {
+                        "there is something: use the handle that this process has, or create the map \
+                         with another address"
+                    }
+                    _ => "create it with another address",
+                })
+            }
+            Self::OutsideOfArena {
+                name,
+                offset,
+                len,
+                size,
+            } => write!(
+                f,
+                "map `{name}`: {len} bytes at {offset} are not inside its {size} bytes, or not aligned: \
+                 use a smaller offset, or give the arena more pages"
+            ),
             Self::UnsupportedMapFlags {
                 name,
                 flags,
@@ -431,7 +475,9 @@ impl fmt::Display for MapError {
 impl Error for MapError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::CreateError { error, .. } | Self::InitialValue { error, .. } => Some(error),
+            Self::CreateError { error, .. }
+            | Self::InitialValue { error, .. }
+            | Self::NotMapped { error, .. } => Some(error),
             Self::IoError(error)
             | Self::Closed {
                 io_error: error, ..

@@ -33,6 +33,7 @@ use std::{fmt, io, path::Path};
 
 use crate::{pin::PinError, sys::SyscallError};
 
+pub mod arena;
 pub mod array;
 mod batch;
 pub mod bloom_filter;
@@ -46,6 +47,7 @@ mod guess;
 mod handle;
 pub mod hash_map;
 mod info;
+pub mod insn_array;
 mod iter;
 pub mod lpm_trie;
 mod mapped;
@@ -63,6 +65,7 @@ pub(crate) mod shared;
 pub mod sock;
 pub mod stack_trace;
 mod storage;
+pub mod struct_ops;
 pub(crate) mod types;
 pub mod user_ring_buf;
 mod value;
@@ -94,6 +97,7 @@ pub mod cgrp_storage {
     pub use super::storage::CgrpStorage;
 }
 
+pub use arena::Arena;
 pub use array::{Array, PerCpuArray};
 pub use batch::BatchError;
 pub use bloom_filter::BloomFilter;
@@ -105,6 +109,7 @@ pub use error::MapError;
 pub use fd_array::{CgroupArray, ProgramArray, ReusePortSockArray, XskMap};
 pub use hash_map::{HashMap, PerCpuHashMap};
 pub use info::{MapInfo, MapType, loaded_maps};
+pub use insn_array::{InsnArray, InsnPosition};
 pub use iter::{IterableMap, MapDrain, MapIter, MapKeys};
 pub use lpm_trie::LpmTrie;
 pub use mapped::{MappedArray, MappedArrayMut};
@@ -124,6 +129,7 @@ pub use shape::MapShape;
 pub use sock::{SockHash, SockMap};
 pub use stack_trace::StackTraceMap;
 pub use storage::{CgrpStorage, InodeStorage, SkStorage, TaskStorage};
+pub use struct_ops::{StructOps, StructOpsError, StructOpsState, StructOpsTarget};
 pub use user_ring_buf::UserRingBuf;
 pub use xdp::{CpuMap, DevMap, DevMapHash};
 

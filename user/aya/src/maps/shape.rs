@@ -27,12 +27,21 @@ pub struct MapShape {
 }
 
 impl MapShape {
+    /// Whether this is an arena that may be anywhere.
+    pub(super) fn lacks_address(&self) -> bool {
+        self.map_type == MapType::ARENA && self.map_extra == 0
+    }
+
     /// In what `found` differs so that programs made for a map like this one cannot use it.
     pub(super) fn differences(&self, found: &Self) -> impl Iterator<Item = MapDifference> {
         let permanent = |flags| flags & !self.passing_flags();
         let (own, other) = (permanent(self.flags), permanent(found.flags));
         let number = |number: u32| number.to_string();
         let hex = |flags: u32| format!("{flags:#x}");
+        let extra = match self.lacks_address() {
+            true => found.map_extra,
+            false => self.map_extra,
+        };
         [
             (
                 "type",
@@ -51,11 +60,7 @@ impl MapShape {
                 number(found.max_entries),
             ),
             ("flags", hex(own), hex(other)),
-            (
-                "map_extra",
-                self.map_extra.to_string(),
-                found.map_extra.to_string(),
-            ),
+            ("map_extra", extra.to_string(), found.map_extra.to_string()),
         ]
         .into_iter()
         .filter(|(_, own, other)| own != other)

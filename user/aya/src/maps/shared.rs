@@ -75,6 +75,22 @@ impl Shared {
         Ok(Self(Memory::Mapped(Mmap::new(fd, offset, len, writable)?)))
     }
 
+    /// Maps the first `len` bytes of `fd` at an address, to read and write.
+    pub(super) fn map_at(
+        fd: BorrowedFd<'_>,
+        address: u64,
+        len: usize,
+    ) -> Result<Self, SyscallError> {
+        // An address that this machine cannot have is refused as any other.
+        let address = usize::try_from(address).unwrap_or(usize::MAX);
+        Ok(Self(Memory::Mapped(Mmap::at(fd, address, len)?)))
+    }
+
+    /// The mapping's length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The word at `offset`; `None` when it is not inside or not aligned. Words of a mapping that
     /// is not writable can only be loaded.
     #[inline]

@@ -21,6 +21,7 @@ use aya_uapi::{
 use crate::{
     features::Features,
     links::{Link, Links, TypedLink, TypedLinkId},
+    maps::MapFd,
     pin::{self, PinError},
     programs::{
         ProgramError, ProgramFd, ProgramInfo, ProgramType,
@@ -194,6 +195,23 @@ impl<K: Kind> TypedProgram<K> {
             texts.bind(&fd, &source.shared.features);
         }
         self.state = State::Loaded { fd, pin: None };
+        Ok(())
+    }
+
+    /// Has the program hold a map that its instructions do not name, once it is loaded: an
+    /// [`InsnArray`](crate::maps::InsnArray) then follows its instructions. Since kernel 6.14.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::AlreadyLoaded`], [`ProgramError::NotLoaded`] for a program that was opened, or when
+    /// the process has no descriptors left.
+    pub fn bind_map(&mut self, map: &MapFd) -> Result<(), ProgramError> {
+        if let State::Loaded { .. } = self.state {
+            return Err(ProgramError::AlreadyLoaded);
+        }
+        let source = self.source.as_deref_mut().ok_or(ProgramError::NotLoaded)?;
+        let map = map.try_clone().map_err(ProgramError::IOError)?;
+        source.bound.push(map);
         Ok(())
     }
 

@@ -65,6 +65,8 @@ pub(crate) struct Source {
     /// Where it goes once it is loaded.
     slots: Vec<Slot>,
     pub(crate) shared: Arc<Shared>,
+    /// Maps that the program is to hold although its instructions do not name them.
+    pub(crate) bound: Vec<MapFd>,
 }
 
 /// What a program that is checked against its hook will be attached to.
@@ -82,6 +84,7 @@ impl Source {
             linked,
             slots,
             shared,
+            bound: Vec::new(),
         }
     }
 
@@ -221,6 +224,8 @@ fn attempt(
     let (spec, shared) = (source.spec(), &source.shared);
     let features = &shared.features;
     let btf = shared.btf.as_ref();
+    let bound = source.bound.iter().map(|map| map.as_fd().as_raw_fd());
+    let bound: Vec<_> = bound.collect();
     let mut load = |named: bool, described: bool| {
         let (log_level, log) = match &mut log {
             Some((level, buffer)) => (level.bits(), Some(&mut **buffer)),
@@ -240,6 +245,8 @@ fn attempt(
             }),
             log_level,
             log,
+            fd_array: &bound,
+            bind_fd_array: !bound.is_empty(),
             ..ProgLoad::new(spec.def.prog_type, insns, &shared.license)
         })
     };
