@@ -1,5 +1,7 @@
-//! What the programs of the integration tests share: reading packets.
+//! What the programs of the integration tests share: reading packets, and requests in them.
 #![no_std]
+
+pub mod requests;
 
 use aya_ebpf::programs::XdpContext;
 

@@ -10,6 +10,7 @@
 
 pub mod cgroups;
 pub mod datagrams;
+pub mod elements;
 pub mod probes;
 pub mod tracing;
 

@@ -22,15 +22,28 @@ pub struct Watch {
     pub btf: &'static Btf,
 }
 
-/// The running kernel's types, and where its `task_struct` has its `pid`; read once.
-fn kernel_types() -> TestResult<&'static (Btf, u32)> {
-    static TYPES: OnceLock<(Btf, u32)> = OnceLock::new();
+/// The running kernel's types, read once.
+///
+/// # Errors
+/// When the kernel shows none.
+pub fn kernel_btf() -> TestResult<&'static Btf> {
+    static TYPES: OnceLock<Btf> = OnceLock::new();
     if let Some(types) = TYPES.get() {
         return Ok(types);
     }
     let btf = Btf::from_sys_fs()?;
-    let offset = pid_offset(&btf)?;
-    Ok(TYPES.get_or_init(|| (btf, offset)))
+    Ok(TYPES.get_or_init(|| btf))
+}
+
+/// The running kernel's types, and where its `task_struct` has its `pid`; found once.
+fn kernel_types() -> TestResult<(&'static Btf, u32)> {
+    static OFFSET: OnceLock<u32> = OnceLock::new();
+    let btf = kernel_btf()?;
+    if let Some(offset) = OFFSET.get() {
+        return Ok((btf, *offset));
+    }
+    let offset = pid_offset(btf)?;
+    Ok((btf, *OFFSET.get_or_init(|| offset)))
 }
 
 /// What programs that may sleep read of this process.
@@ -79,7 +92,7 @@ impl Watch {
         let (btf, pid_offset) = kernel_types()?;
         let ebpf = EbpfLoader::new()
             .override_global("THREAD", &this_thread()?, true)
-            .override_global("PID_OFFSET", pid_offset, true)
+            .override_global("PID_OFFSET", &pid_offset, true)
             .override_global(
                 "ADDRESS",
                 &(AWAITED.as_ptr().expose_provenance() as u64),
