@@ -20,19 +20,19 @@ use aya_ebpf::{
 };
 
 #[btf_map]
-static ARRAY: Array<u32, 16> = Array::new();
+static BTF_ARRAY: Array<u32, 16> = Array::new();
 #[btf_map]
-static HASH: HashMap<u32, [u8; 6], 16, 1> = HashMap::new();
-#[btf_map(name = "BYTES")]
-static RING: RingBuf<u64, 4096, 0> = RingBuf::<u64, 4096, 0>::new();
+static BTF_HASH: HashMap<u32, [u8; 6], 16, 1> = HashMap::new();
+#[btf_map(name = "BTF_BYTES")]
+static BTF_RING: RingBuf<u64, 4096, 0> = RingBuf::<u64, 4096, 0>::new();
 #[btf_map]
-static INNER: Array<u32, 1> = Array::new();
+static BTF_INNER: Array<u32, 1> = Array::new();
 #[btf_map]
-static OUTER: ArrayOfMaps<Array<u32, 1, 0>, 4, 0> = ArrayOfMaps::new();
+static BTF_OUTER: ArrayOfMaps<Array<u32, 1, 0>, 4, 0> = ArrayOfMaps::new();
 #[btf_map]
-static OUTER_HASH: HashOfMaps<u64, HashMap<u32, u64, 8>, 4> = HashOfMaps::new();
+static BTF_OUTER_HASH: HashOfMaps<u64, HashMap<u32, u64, 8>, 4> = HashOfMaps::new();
 #[btf_map]
-static EVENTS: PerfEventArray = PerfEventArray::new();
+static BTF_EVENTS: PerfEventArray = PerfEventArray::new();
 
 macro_rules! constructors {
     ($($map:ty),* $(,)?) => { $({
@@ -181,15 +181,15 @@ fn stacks(ctx: &FEntryContext, map: &StackTrace<4, 0, 16>) -> Result<c_long, i32
 const _: Option<aya_ebpf::btf_maps::lpm_trie::Key<u8>> = None;
 
 fn of_maps<C: EbpfContext>(_ctx: &C) -> Option<u64> {
-    let inner: &Array<u32, 1> = OUTER.get(0)?;
+    let inner: &Array<u32, 1> = BTF_OUTER.get(0)?;
     let _: Option<&u32> = inner.get(0);
-    let _: Option<&u32> = OUTER.get_value(0, &0);
-    let _: Option<*mut u32> = OUTER.get_value_ptr_mut(0, &0);
+    let _: Option<&u32> = BTF_OUTER.get_value(0, &0);
+    let _: Option<*mut u32> = BTF_OUTER.get_value_ptr_mut(0, &0);
     unsafe {
-        let inner: &HashMap<u32, u64, 8> = OUTER_HASH.get(&1)?;
-        let _: Option<*mut u64> = OUTER_HASH.get_value_ptr_mut(&1, &2);
+        let inner: &HashMap<u32, u64, 8> = BTF_OUTER_HASH.get(&1)?;
+        let _: Option<*mut u64> = BTF_OUTER_HASH.get_value_ptr_mut(&1, &2);
         let _: Option<&u64> = inner.get(&1);
-        OUTER_HASH.get_value(&1, &2).copied()
+        BTF_OUTER_HASH.get_value(&1, &2).copied()
     }
 }
 
@@ -206,5 +206,5 @@ fn safe<'a, V: MapDef + SafeInnerLookup>(
 }
 
 fn both() -> bool {
-    any(&OUTER, &0).is_some() && safe(&OUTER, &0).is_some()
+    any(&BTF_OUTER, &0).is_some() && safe(&BTF_OUTER, &0).is_some()
 }
