@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use aya::{
-    maps::{HashMap, Map, PerCpuArray},
+    maps::{HashMap, Map, PerCpuArray, PerCpuValues},
     util::nr_cpus,
 };
 use aya_benches::{
-    Result,
+    Result, figure,
     stats::{Pairs, median},
 };
 
-use crate::{Objects, bare, compare, libbpf};
+use crate::{Objects, allocations, bare, compare, libbpf, sandbox};
 
 /// Of the hash map, which is full.
 const ENTRIES: u32 = 100_000;
@@ -142,24 +142,42 @@ fn all(table: &HashMap<aya::maps::MapData, u32, u64>, peer: &libbpf::Table) -> R
 }
 
 fn per_cpu(counts: Map) -> Result<()> {
+    const ELEMENTS: u32 = 16;
     const ROUNDS: usize = 4001;
     let cpus = nr_cpus().map_err(|(_, error)| error)?;
     let peer = libbpf::Table::new(counts.data(), cpus)?;
     let counts: PerCpuArray<_, u64> = counts.try_into()?;
+    let mut values = PerCpuValues::new()?;
+    let mut get = || {
+        (0..OPERATIONS).all(|index| counts.get_into(&(index % ELEMENTS), &mut values, 0).is_ok())
+    };
+    let alone = sandbox::only_bpf(&mut get)?;
+    figure(
+        "per-CPU array, get_into: calls the kernel for something else",
+        f64::from(!alone),
+        "",
+        0.0,
+    );
+    let before = allocations::count();
+    if !get() {
+        return Err("a per-CPU array has no elements".into());
+    }
+    figure(
+        "per-CPU array, get_into: allocations",
+        (allocations::count() - before) as f64,
+        "",
+        0.0,
+    );
     let mut theirs = vec![0; cpus];
     let pairs = Pairs::run(
         ROUNDS,
+        || time(OPERATIONS, &mut get),
         || {
             time(OPERATIONS, || {
-                (0..OPERATIONS).all(|index| counts.get(&(index % 16), 0).is_ok())
-            })
-        },
-        || {
-            time(OPERATIONS, || {
-                (0..OPERATIONS).all(|index| peer.get(index % 16, &mut theirs))
+                (0..OPERATIONS).all(|index| peer.get(index % ELEMENTS, &mut theirs))
             })
         },
     )?;
-    compare("per-CPU array, get", "libbpf", &pairs, 1.0);
+    compare("per-CPU array, get_into", "libbpf", &pairs, 1.0);
     Ok(())
 }

@@ -10,7 +10,7 @@
 //! | draining perf buffers | `PerfEventArrayBuffer::for_each` | `perf_buffer__consume` |
 //! | writing a record in a program | `RingBuf::reserve` of a type | `bpf_ringbuf_reserve` of a struct |
 //! | one element of a hash map | `HashMap::get`, `insert` | a loop of bpf(2) |
-//! | one element of a per-CPU array | `PerCpuArray::get` | `bpf_map_lookup_elem` |
+//! | one element of a per-CPU array | `PerCpuArray::get_into` | `bpf_map_lookup_elem` |
 //! | all of a hash map | `HashMap::iter` | `bpf_map_lookup_batch` |
 //!
 //! The peer is libbpf's C interface, built from the source that `libbpf-rs` brings along, called
@@ -25,6 +25,7 @@ mod channels;
 mod elements;
 mod libbpf;
 mod programs;
+mod sandbox;
 
 use std::{env, path::PathBuf, process::ExitCode};
 

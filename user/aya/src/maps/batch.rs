@@ -83,6 +83,7 @@ impl<'map> Batches<'map> {
     }
 
     /// The next element's key and value. `None` at the end.
+    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Entry<'_>>, aya_sys::Error> {
         if self.next == self.filled && !self.fill()? {
             return Ok(None);
@@ -95,6 +96,7 @@ impl<'map> Batches<'map> {
     }
 
     /// Whether nothing was read yet, so that another way can be tried.
+    #[inline]
     pub(super) const fn is_new(&self) -> bool {
         !self.position.has_begun()
     }

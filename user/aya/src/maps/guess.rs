@@ -1,5 +1,9 @@
 //! [`Guess`]: where the next record is, before this one has been looked at.
 
+/// How many bytes before they are read records are asked for, when there are as many. A page and more
+/// ahead of what the CPU asks for by itself; not so much that it would be gone again.
+pub(super) const AHEAD: usize = 4096;
+
 /// How much room a record takes, guessed to be what the one before took.
 ///
 /// A reader goes from record to record by their lengths, and each length is in memory that another CPU
@@ -7,6 +11,8 @@
 /// before: 4 ns in the cache, 15 ns out of it, whatever else the reader does. A *comparison* with the
 /// length before is something that the CPU predicts, so it goes on to the next records meanwhile, and
 /// most of the waiting falls together.
+///
+/// [`AHEAD`] does the rest where the records are many.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guess {
     len: usize,

@@ -28,7 +28,10 @@ use std::{
 
 use super::PerfEvent;
 use crate::{
-    maps::{Pod, pod, shared::Shared},
+    maps::{
+        guess::{AHEAD, Guess},
+        shared::Shared,
+    },
     sys::SyscallError,
 };
 
@@ -63,17 +66,20 @@ impl Buffer {
         })
     }
 
+    #[inline]
     pub(super) fn head(&self) -> u64 {
         let cell = self.memory.cell::<AtomicU64>(DATA_HEAD);
         cell.map_or(0, |cell| cell.load(Ordering::Acquire))
     }
 
     /// Only this side writes it, so there is nothing to synchronise with.
+    #[inline]
     pub(super) fn tail(&self) -> u64 {
         let cell = self.memory.cell::<AtomicU64>(DATA_TAIL);
         cell.map_or(0, |cell| cell.load(Ordering::Relaxed))
     }
 
+    #[inline]
     pub(super) fn free(&mut self, tail: u64) {
         if let Some(cell) = self.memory.cell::<AtomicU64>(DATA_TAIL) {
             cell.store(tail, Ordering::Release);
@@ -82,59 +88,91 @@ impl Buffer {
 
     /// The record at `tail` and the room it takes. Records of other types are passed over, and
     /// what makes no sense is passed over up to `head`.
-    pub(super) fn record(&self, tail: u64, head: u64) -> (Option<PerfEvent<'_>>, u64) {
+    #[inline]
+    pub(super) fn record(
+        &self,
+        tail: u64,
+        head: u64,
+        guess: &mut Guess,
+    ) -> (Option<PerfEvent<'_>>, u64) {
         let rest = head.wrapping_sub(tail);
-        if !(HEADER..=self.size as u64).contains(&rest) {
-            return (None, rest);
+        // Not what the kernel is about to write.
+        if rest > AHEAD as u64 {
+            self.memory
+                .prefetch(self.offset(tail.wrapping_add(AHEAD as u64)));
         }
-        let (Some(kind), Some(size)) = (
-            self.read::<u32>(tail),
-            self.read::<u16>(tail.wrapping_add(6)),
-        ) else {
+        let Some([k0, k1, k2, k3, _, _, s0, s1]) = self
+            .word(tail)
+            .filter(|_| (HEADER..=self.size as u64).contains(&rest))
+        else {
             return (None, rest);
         };
-        let room = u64::from(size);
-        if !(HEADER..=rest).contains(&room) {
+        let size = u16::from_ne_bytes([s0, s1]);
+        if !(HEADER..=rest).contains(&size.into()) {
             return (None, rest);
         }
-        let event = match kind {
-            PERF_RECORD_SAMPLE => self.sample(tail, room),
+        let event = match u32::from_ne_bytes([k0, k1, k2, k3]) {
+            PERF_RECORD_SAMPLE => self.sample(tail, size),
             // An id, then the number.
-            PERF_RECORD_LOST if room >= HEADER + 16 => self
-                .read(tail.wrapping_add(HEADER + 8))
-                .map(|count| PerfEvent::Lost { count }),
+            PERF_RECORD_LOST if u64::from(size) >= HEADER + 16 => {
+                let count = self.word(tail.wrapping_add(HEADER + 8));
+                count
+                    .map(u64::from_ne_bytes)
+                    .map(|count| PerfEvent::Lost { count })
+            }
             _ => None,
         };
-        (event, room)
+        (event, guess.room(size.into(), room) as u64)
     }
 
     /// A `u32` length, then the record that the program sent.
-    fn sample(&self, tail: u64, room: u64) -> Option<PerfEvent<'_>> {
+    #[inline]
+    fn sample(&self, tail: u64, size: u16) -> Option<PerfEvent<'_>> {
         let body = tail.wrapping_add(HEADER);
-        let most = room.checked_sub(HEADER + 4)?;
-        let len = self.read::<u32>(body)?;
-        if u64::from(len) > most {
+        let most = usize::from(size).checked_sub(HEADER as usize + 4)?;
+        let [l0, l1, l2, l3, ..] = self.word(body)?;
+        let len = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
+        if len > most {
             return None;
         }
-        let (head, tail) = self.part(body.wrapping_add(4), len as usize)?;
+        let (head, tail) = self.part(body.wrapping_add(4), len)?;
         Some(PerfEvent::Sample { head, tail })
     }
 
-    /// A value that is not split by the end of the data, as those at multiples of their size.
-    fn read<V: Pod>(&self, position: u64) -> Option<V> {
-        pod::from_prefix(self.part(position, size_of::<V>())?.0)
+    /// The 8 bytes at `position`, a multiple of 8, so that the end of the data does not split them.
+    #[inline]
+    fn word(&self, position: u64) -> Option<[u8; 8]> {
+        let cell = self.memory.cell::<AtomicU64>(self.offset(position))?;
+        // What came before `data_head` is there since that was loaded.
+        Some(cell.load(Ordering::Relaxed).to_ne_bytes())
+    }
+
+    /// Where in the memory the word at `position` is. The size is a power of two.
+    #[inline]
+    fn offset(&self, position: u64) -> usize {
+        self.data + (position as usize & (self.size - 8))
     }
 
     /// `len` bytes from `position`, in two parts where they cross the end of the data.
+    #[inline]
     #[allow(unsafe_code)]
     fn part(&self, position: u64, len: usize) -> Option<(&[u8], &[u8])> {
         // The size is a power of two, and the offset is below it.
-        let offset = (position & (self.size as u64 - 1)) as usize;
+        let offset = position as usize & (self.size - 1);
         let first = len.min(self.size - offset);
         // SAFETY: callers ask for what lies between `data_tail` and `data_head`. The kernel has
         // written it before it moved the head there, and writes there again only after the tail
         // has moved on, which takes a `&mut self` that waits for the end of this borrow.
         let bytes = |offset, len| unsafe { self.memory.bytes(self.data + offset, len) };
-        Some((bytes(offset, first)?, bytes(0, len - first)?))
+        let tail = match len - first {
+            0 => &[],
+            rest => bytes(0, rest)?,
+        };
+        Some((bytes(offset, first)?, tail))
     }
+}
+
+/// A record's header says what it takes.
+pub(super) const fn room(size: usize) -> usize {
+    size
 }

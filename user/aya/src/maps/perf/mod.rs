@@ -18,8 +18,8 @@ use std::{
 use aya_sys::perf;
 use bytes::BytesMut;
 
-use self::memory::Buffer;
-use super::{Map, MapData, MapError, handle::from_map};
+use self::memory::{Buffer, room};
+use super::{Map, MapData, MapError, guess::Guess, handle::from_map};
 use crate::{pin::PinError, sys::SyscallError};
 
 #[cfg(any(feature = "async_tokio", feature = "async_std"))]
@@ -222,8 +222,9 @@ impl<T> PerfEventArrayBuffer<T> {
         let head = buffer.head();
         let mut tail = buffer.tail();
         let mut state = init;
+        let mut guess = Guess::new(room);
         while tail != head {
-            let (event, size) = buffer.record(tail, head);
+            let (event, size) = buffer.record(tail, head, &mut guess);
             let next = match event {
                 Some(event) => f(state, event),
                 None => ControlFlow::Continue(state),

@@ -47,7 +47,7 @@ use std::ops::ControlFlow;
 use aya_uapi::bindings::{BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ};
 
 use crate::maps::{
-    guess::Guess,
+    guess::{AHEAD, Guess},
     shared::{Ordering, Ring, Shared, Word, fence},
 };
 
@@ -311,6 +311,10 @@ impl Producer {
     /// The record at `position`, where there is one; `None` when it is not complete.
     #[inline]
     fn header(&self, position: usize) -> Option<Header> {
+        // Not what producers are about to write.
+        if self.known.wrapping_sub(position) > AHEAD {
+            self.data.prefetch(position.wrapping_add(AHEAD));
+        }
         let header = self.data.header(position).load(Ordering::Acquire);
         (header & BPF_RINGBUF_BUSY_BIT == 0).then_some(Header {
             len: (header & !BPF_RINGBUF_DISCARD_BIT) as usize,
