@@ -50,6 +50,18 @@ fn inner_maps_are_got_and_replaced() {
     }
     let all: Vec<_> = outer.iter().map(|entry| entry.unwrap().0).collect();
     assert_eq!(all, [2], "places without a map are left out");
+    let ids: Vec<(u32, u32)> = outer.ids().map(Result::unwrap).collect();
+    let id = |map: &Array<MapData, u32>| map.data().info().unwrap().id();
+    assert_eq!(ids, [(2, id(&outer.get(&2, 0).unwrap()))]);
+    let inner = outer.create_inner().unwrap();
+    assert_eq!(outer.set_batch(&[0, 1], &[&inner, &inner], 0).unwrap(), 2);
+    let ids: Vec<u32> = outer.ids().map(|entry| entry.unwrap().0).collect();
+    assert_eq!(ids, [0, 1, 2]);
+    outer.clear_index(&1).unwrap();
+    let ids: Vec<u32> = outer.ids().map(|entry| entry.unwrap().0).collect();
+    assert_eq!(ids, [0, 2]);
+    let beyond = outer.set_batch(&[0, 3], &[&inner, &inner], 0).unwrap_err();
+    assert_eq!(beyond.done, 0);
 
     let other = Array::create(5, 0).unwrap();
     assert!(matches!(
@@ -79,6 +91,15 @@ fn maps_by_key() {
         outer.insert(30, &inner, 0),
         Err(MapError::Full { max_entries: 2, .. })
     ));
+    assert_eq!(outer.ids().map(Result::unwrap).count(), 2);
+    assert_eq!(outer.remove_batch(&[10, 20, 30]).unwrap(), 2);
+    let inners = [10, 20].map(|key| {
+        let mut inner = outer.create_inner().unwrap();
+        inner.insert(key, u64::from(key) + 1, 0).unwrap();
+        inner
+    });
+    let all = inners.each_ref();
+    assert_eq!(outer.insert_batch(&[10, 20], &all, 0).unwrap(), 2);
     let mut values = BTreeMap::new();
     for entry in &outer {
         let (key, inner) = entry.unwrap();
@@ -298,6 +319,12 @@ fn sockets_in_slots() {
     let mut keys: SockHash<_, u16> = SockHash::create(2, 0).unwrap();
     keys.insert(80, socket.as_raw_fd(), 0).unwrap();
     assert_eq!(keys.cookie(&80).unwrap(), cookie);
+    let cookies: Vec<_> = slots.cookies().unwrap().map(Result::unwrap).collect();
+    assert_eq!(cookies, [(1, cookie)], "a free slot comes first");
+    let cookies: Vec<_> = keys.cookies().unwrap().map(Result::unwrap).collect();
+    assert_eq!(cookies, [(80, cookie)]);
+    assert_eq!(keys.remove_batch(&[7, 80]).unwrap(), 1);
+    keys.insert(80, socket.as_raw_fd(), 0).unwrap();
     slots.clear_index(&1).unwrap();
     keys.remove(&80).unwrap();
 

@@ -258,6 +258,7 @@ impl Map {
     ///
     /// `position` is where to go on and moves behind what was copied. Returns how many were. `ENOSPC` if
     /// the buffers are too small for what stands together in the map; with larger ones it goes on.
+    /// `EINTR` if the next key has no value, as free slots have none: nothing behind it is got like this.
     pub fn lookup_batch(
         &self,
         position: &mut Position,
@@ -296,12 +297,8 @@ impl Map {
         match result {
             Ok(_) => {}
             Err(error) if error.errno == Errno::ENOENT => position.ended = true,
-            // The next element went again and again while it was looked at.
-            Err(error) if error.errno == Errno::EINTR => {
-                if copied == 0 {
-                    return Ok(0);
-                }
-            }
+            // Behind those that were copied is a key without a value.
+            Err(error) if error.errno == Errno::EINTR && copied > 0 => {}
             Err(error) => return Err(error),
         }
         position.begun = true;
@@ -425,6 +422,11 @@ impl Position {
     /// Whether something was copied, and `lookup_batch` goes on behind it.
     pub const fn has_begun(&self) -> bool {
         self.begun
+    }
+
+    /// The key that was copied last; of hash maps, which know no `EINTR`, something else.
+    pub fn last_key(&self) -> Option<&[u8]> {
+        self.begun.then_some(&self.at)
     }
 
     /// Whether it is behind the last element.

@@ -111,8 +111,7 @@ macro_rules! read {
                 flags: u64,
             ) -> Result<usize, BatchError> {
                 let map = self.inner.borrow_mut();
-                let beyond = indices.iter().try_for_each(|index| map.check_bounds(*index));
-                beyond.map_err(|error| BatchError { done: 0, error })?;
+                map.check_all_bounds(indices)?;
                 map.insert_batch(indices, values, flags)
             }
         }

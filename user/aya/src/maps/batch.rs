@@ -101,6 +101,11 @@ impl<'map> Batches<'map> {
         !self.position.has_begun()
     }
 
+    /// The key to go on behind, one by one, when the next one has no value.
+    pub(super) fn last_key<K: Pod>(&self) -> Option<K> {
+        self.position.last_key().and_then(pod::from_prefix)
+    }
+
     /// Ends the walk.
     pub(super) fn end(&mut self) {
         self.position.end();
@@ -153,6 +158,13 @@ impl MapData {
     /// Whether that is how the kernel refuses a batch because it has none, for this type or at all.
     pub(super) fn lacks_batches(&self, error: &aya_sys::Error) -> bool {
         error.errno == ENOTSUPP || (is_unknown(error) && !self.features().has(Feature::MapBatches))
+    }
+
+    pub(super) fn check_all_bounds(&self, indices: &[u32]) -> Result<(), BatchError> {
+        let beyond = indices
+            .iter()
+            .try_for_each(|index| self.check_bounds(*index));
+        beyond.map_err(|error| BatchError { done: 0, error })
     }
 
     /// Sets elements, in order.

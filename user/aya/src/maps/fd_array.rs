@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Map, MapData, MapError, MapKeys,
+    Map, MapData, MapError, MapIter, MapKeys,
     handle::{create, handle},
     sock::cookie,
 };
@@ -134,7 +134,7 @@ create!(ReusePortSockArray<>, key: u32, value: u64, ReuseportSockArray);
 fd_array!(@set ReusePortSockArray, "socket", set, [<I: AsRawFd>], &I);
 fd_array!(@clear ReusePortSockArray, clear_index(index: &u32) index);
 fd_array!(@indices ReusePortSockArray);
-cookie!(ReusePortSockArray<>, index: &u32);
+cookie!(ReusePortSockArray<>, index: &u32, u32);
 
 handle! {
     /// Cgroups that a program can test membership of, of type `BPF_MAP_TYPE_CGROUP_ARRAY` (since

@@ -189,6 +189,24 @@ macro_rules! iterable {
 }
 pub(crate) use iterable;
 
+/// Removal of many keys.
+macro_rules! remove_batch {
+    ($handle:ident[$($param:ident $(: $bound:ident)?),*], key: $key:ty) => {
+        impl<T: BorrowMut<MapData>, $($param $(: $bound)?),*> $handle<T, $($param),*> {
+            /// Removes these keys, by few calls where the kernel can (since 5.6). Returns how many of
+            /// them were there; each that was not costs a call.
+            ///
+            /// # Errors
+            ///
+            /// When the kernel refuses, with the number of keys that were looked at.
+            pub fn remove_batch(&mut self, keys: &[$key]) -> Result<usize, $crate::maps::BatchError> {
+                self.inner.borrow_mut().remove_batch(keys)
+            }
+        }
+    };
+}
+pub(crate) use remove_batch;
+
 /// The operations of maps whose entries come and go: lookup, insertion, removal, iteration.
 macro_rules! table {
     ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty) => {
@@ -273,18 +291,9 @@ macro_rules! table {
             ) -> Result<usize, $crate::maps::BatchError> {
                 self.inner.borrow_mut().insert_batch(keys, values, flags)
             }
-
-            /// Removes these keys, by few calls where the kernel can (since 5.6). Returns how many of
-            /// them were there; each that was not costs a call.
-            ///
-            /// # Errors
-            ///
-            /// When the kernel refuses, with the number of keys that were looked at.
-            pub fn remove_batch(&mut self, keys: &[$key]) -> Result<usize, $crate::maps::BatchError> {
-                self.inner.borrow_mut().remove_batch(keys)
-            }
         }
 
+        $crate::maps::handle::remove_batch!($handle[$($param: Pod),*], key: $key);
         $crate::maps::handle::iterable!($handle<$($param),*>, key: $key, value: $value, in_batches);
     };
 }

@@ -2,6 +2,7 @@
 
 use std::{marker::PhantomData, mem};
 
+use aya_sys::Errno;
 use aya_uapi::MapType;
 
 use super::{MapData, MapError, Pod, batch::Batches, pod, value::scratch};
@@ -30,6 +31,27 @@ pub trait IterableMap<K: Pod, V> {
     fn decode(&self, bytes: &[u8]) -> Option<V> {
         let _ = bytes;
         None
+    }
+}
+
+/// Any map whose keys and values have these sizes: what the kernel gives as values, ids of maps and
+/// cookies of sockets too. Of other maps the kernel's calls fail.
+impl<K: Pod, V: Pod> IterableMap<K, V> for MapData {
+    fn map(&self) -> &MapData {
+        self
+    }
+
+    fn get(&self, key: &K) -> Result<V, MapError> {
+        Self::get(self, key, 0)
+    }
+
+    fn in_batches(&self) -> bool {
+        // Their size decides how many there are in a batch.
+        self.check_sizes(size_of::<K>(), size_of::<V>()).is_ok()
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Option<V> {
+        pod::from_prefix(bytes)
     }
 }
 
@@ -71,6 +93,15 @@ impl<'coll, K: Pod> MapKeys<'coll, K> {
             map,
             next: Next::First,
         }
+    }
+
+    /// Goes on behind a key.
+    fn behind(map: &'coll MapData, key: Option<K>) -> Self {
+        let mut keys = Self::new(map);
+        if let Some(key) = key {
+            keys.next = keys.after(Some(&key));
+        }
+        keys
     }
 
     fn after(&self, key: Option<&K>) -> Next<K> {
@@ -183,6 +214,10 @@ impl<K: Pod, V, I: IterableMap<K, V>> Iterator for MapIter<'_, K, V, I> {
                 }
                 Err(error) if is_new && self.map.map().lacks_batches(&error) => {
                     self.source = Source::Keys(MapKeys::new(self.map.map()));
+                }
+                Err(error) if error.errno == Errno::EINTR => {
+                    let last = batches.last_key();
+                    self.source = Source::Keys(MapKeys::behind(self.map.map(), last));
                 }
                 Err(error) => {
                     batches.end();

@@ -15,8 +15,8 @@ use std::{
 };
 
 use super::{
-    IterableMap, Map, MapData, MapError, MapIter, MapKeys, Pod,
-    handle::{create, handle, iterable},
+    BatchError, IterableMap, Map, MapData, MapError, MapIter, MapKeys, Pod,
+    handle::{create, handle, iterable, remove_batch},
     is_missing,
 };
 use crate::pin::PinError;
@@ -171,6 +171,14 @@ impl<T: Borrow<MapData>, V: FromMapData> ArrayOfMaps<T, V> {
     }
 }
 
+impl<T: Borrow<MapData>, V> ArrayOfMaps<T, V> {
+    /// Walks the indices of the maps with their ids, without opening them; in batches where the kernel
+    /// can (since 5.14).
+    pub fn ids(&self) -> MapIter<'_, u32, u32, MapData> {
+        MapIter::new(self.inner.borrow())
+    }
+}
+
 impl<T: BorrowMut<MapData>, V: InnerMap> ArrayOfMaps<T, V> {
     /// Puts a map at `index`, in the place of what is there. `flags` is 0.
     ///
@@ -182,6 +190,25 @@ impl<T: BorrowMut<MapData>, V: InnerMap> ArrayOfMaps<T, V> {
         let outer = self.inner.borrow_mut();
         outer.check_bounds(index)?;
         outer.set_map(&index, map, flags)
+    }
+
+    /// Puts maps at as many indices, in order, by few calls where the kernel can (since 5.14). Returns
+    /// how many that were. `flags` is 0.
+    ///
+    /// # Errors
+    ///
+    /// At the first that cannot be put, as [`set`](Self::set) does, with the number of those that
+    /// were; [`MapError::OutOfBounds`] and [`MapError::BatchMismatch`] (slices of different lengths)
+    /// before any is.
+    pub fn set_batch(
+        &mut self,
+        indices: &[u32],
+        maps: &[&V],
+        flags: u64,
+    ) -> Result<usize, BatchError> {
+        let outer = self.inner.borrow_mut();
+        outer.check_all_bounds(indices)?;
+        outer.insert_batch(indices, &descriptors(maps), flags)
     }
 }
 
@@ -206,6 +233,12 @@ impl<T: Borrow<MapData>, K: Pod, V> HashOfMaps<T, K, V> {
     pub fn keys(&self) -> MapKeys<'_, K> {
         MapKeys::new(self.inner.borrow())
     }
+
+    /// Walks the keys with the ids of their maps, without opening these; in batches where the kernel can
+    /// (since 5.14).
+    pub fn ids(&self) -> MapIter<'_, K, u32, MapData> {
+        MapIter::new(self.inner.borrow())
+    }
 }
 
 impl<T: Borrow<MapData>, K: Pod, V: FromMapData> HashOfMaps<T, K, V> {
@@ -219,7 +252,7 @@ impl<T: Borrow<MapData>, K: Pod, V: FromMapData> HashOfMaps<T, K, V> {
         self.inner.borrow().get_map(key, flags)
     }
 
-    /// Walks the maps with their keys, in no particular order.
+    /// Walks the maps with their keys, in no particular order, one call for each of both.
     pub fn iter(&self) -> MapIter<'_, K, V, Self> {
         MapIter::new(self)
     }
@@ -236,6 +269,24 @@ impl<T: BorrowMut<MapData>, K: Pod, V: InnerMap> HashOfMaps<T, K, V> {
     pub fn insert(&mut self, key: impl Borrow<K>, map: &V, flags: u64) -> Result<(), MapError> {
         self.inner.borrow_mut().set_map(key.borrow(), map, flags)
     }
+
+    /// Puts maps behind as many keys, in order, by few calls where the kernel can (since 5.14).
+    /// Returns how many that were. `flags` is as for [`insert`](Self::insert); with `BPF_NOEXIST` or
+    /// `BPF_EXIST` each takes a call.
+    ///
+    /// # Errors
+    ///
+    /// At the first that cannot be put, as [`insert`](Self::insert) does, with the number of those
+    /// that were; [`MapError::BatchMismatch`] for slices of different lengths.
+    pub fn insert_batch(
+        &mut self,
+        keys: &[K],
+        maps: &[&V],
+        flags: u64,
+    ) -> Result<usize, BatchError> {
+        let outer = self.inner.borrow_mut();
+        outer.insert_batch(keys, &descriptors(maps), flags)
+    }
 }
 
 impl<T: BorrowMut<MapData>, K: Pod, V> HashOfMaps<T, K, V> {
@@ -250,7 +301,14 @@ impl<T: BorrowMut<MapData>, K: Pod, V> HashOfMaps<T, K, V> {
     }
 }
 iterable!(HashOfMaps[K: Pod, V: FromMapData], key: K, value: V);
+remove_batch!(HashOfMaps[K: Pod, V], key: K);
 create_inner!(HashOfMaps[K: Pod, V: FromMapData], key: K);
+
+/// The maps as the kernel takes them.
+fn descriptors<V: InnerMap>(maps: &[&V]) -> Vec<i32> {
+    let fd = |map: &&V| map.map_data().fd().as_fd().as_raw_fd();
+    maps.iter().map(fd).collect()
+}
 
 impl MapData {
     /// The map that the value of `key` stands for.

@@ -19,7 +19,7 @@ use aya_sys::bpf;
 
 use super::{
     IterableMap, Map, MapData, MapError, MapIter, MapKeys, Pod,
-    handle::{create, handle, iterable},
+    handle::{create, handle, iterable, remove_batch},
 };
 use crate::pin::PinError;
 
@@ -60,7 +60,7 @@ impl AsFd for SockMapFd {
 
 /// Who is in a map of sockets.
 macro_rules! cookie {
-    ($handle:ident<$($param:ident),*>, $key:ident: $type:ty) => {
+    ($handle:ident<$($param:ident),*>, $key:ident: $type:ty, $owned:ty) => {
         impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
             /// The cookie of the socket that is there: what `SO_COOKIE` says of it. Needs values of
             /// 8 bytes. Since kernel 5.8.
@@ -73,6 +73,17 @@ macro_rules! cookie {
                 let map = self.inner.borrow();
                 map.check_value(size_of::<u64>())?;
                 map.get($key, 0)
+            }
+
+            /// Walks the keys with the cookies of their sockets; free slots are left out.
+            ///
+            /// # Errors
+            ///
+            /// [`MapError::InvalidValueSize`] of a map with values of 4 bytes.
+            pub fn cookies(&self) -> Result<MapIter<'_, $owned, u64, MapData>, MapError> {
+                let map = self.inner.borrow();
+                map.check_value(size_of::<u64>())?;
+                Ok(MapIter::new(map))
             }
         }
     };
@@ -115,7 +126,7 @@ impl<T: Borrow<MapData>> SockMap<T> {
     }
 }
 
-cookie!(SockMap<>, index: &u32);
+cookie!(SockMap<>, index: &u32, u32);
 
 impl<T: BorrowMut<MapData>> SockMap<T> {
     /// Puts a socket into slot `index`. `flags` is `BPF_ANY` (0), `BPF_NOEXIST` (1: only into a
@@ -162,7 +173,8 @@ handle! {
 create!(SockHash<K>, key: K, value: u64, SockHash);
 fd! { SockHash<K> }
 iterable!(SockHash<K>, key: K, value: RawFd);
-cookie!(SockHash<K>, key: &K);
+cookie!(SockHash<K>, key: &K, K);
+remove_batch!(SockHash[K: Pod], key: K);
 
 impl<T: Borrow<MapData>, K: Pod> SockHash<T, K> {
     /// The kernel's answer to which descriptor is behind `key`: an error, since it keeps none.

@@ -19,8 +19,8 @@ use aya_uapi::bindings::BPF_F_RB_OVERWRITE;
 
 use self::protocol::{Claimed, Reader};
 use super::{
-    Map, MapData, MapError, Pod, Record, exclusive::Exclusive, handle::from_map, shared::Shared,
-    wait,
+    Map, MapData, MapError, Pod, Record, exclusive::Exclusive, handle::from_map,
+    of_maps::sealed::InnerMap, shared::Shared, wait,
 };
 
 pub use self::set::RingBufs;
@@ -66,6 +66,12 @@ pub struct RingBuf<T> {
 }
 
 from_map!(RingBuf<> from RingBuf);
+
+impl<T: Borrow<MapData>> InnerMap for RingBuf<T> {
+    fn map_data(&self) -> &MapData {
+        self.map.borrow()
+    }
+}
 
 impl<T: Borrow<MapData>> RingBuf<T> {
     pub(crate) fn new(map: T) -> Result<Self, MapError> {
