@@ -11,9 +11,15 @@ use aya::{
     },
     util::{KernelVersion, nr_cpus},
 };
-use maps_support::{may_create, may_create_since};
+use aya_tests::{missing_privilege, require_kernel, skip};
 
-mod maps_support;
+/// Whether the test can run here.
+fn runs(test: &str, since: (u32, u32)) -> bool {
+    match missing_privilege() {
+        Some(reason) => skip(test, reason).map(|()| false).unwrap(),
+        None => require_kernel(test, since).unwrap(),
+    }
+}
 
 /// The kernel as it is, and without batches; also without taking.
 fn kernels() -> [Arc<Features>; 3] {
@@ -43,7 +49,7 @@ fn numbers(count: u32) -> (Vec<u32>, Vec<u64>) {
 
 #[test]
 fn entries_go_in_and_come_out_in_batches() {
-    if !may_create("entries_go_in_and_come_out_in_batches") {
+    if !runs("entries_go_in_and_come_out_in_batches", (4, 15)) {
         return;
     }
     // Fewer than the first batch, as many, and several batches that grow.
@@ -71,7 +77,7 @@ fn entries_go_in_and_come_out_in_batches() {
 
 #[test]
 fn removing_tells_how_many_there_were() {
-    if !may_create("removing_tells_how_many_there_were") {
+    if !runs("removing_tells_how_many_there_were", (4, 15)) {
         return;
     }
     for features in kernels() {
@@ -88,7 +94,7 @@ fn removing_tells_how_many_there_were() {
 
 #[test]
 fn batches_stop_where_they_fail() {
-    if !may_create("batches_stop_where_they_fail") {
+    if !runs("batches_stop_where_they_fail", (4, 15)) {
         return;
     }
     for features in kernels() {
@@ -122,7 +128,7 @@ fn batches_stop_where_they_fail() {
 
 #[test]
 fn removal_of_what_comes_next_hides_no_other() {
-    if !may_create("removal_of_what_comes_next_hides_no_other") {
+    if !runs("removal_of_what_comes_next_hides_no_other", (4, 15)) {
         return;
     }
     let mut map = hash(&Features::without(&[]), 1000);
@@ -148,7 +154,7 @@ fn removal_of_what_comes_next_hides_no_other() {
 
 #[test]
 fn prefixes_in_batches() {
-    if !may_create("prefixes_in_batches") {
+    if !runs("prefixes_in_batches", (4, 15)) {
         return;
     }
     for features in kernels() {
@@ -171,7 +177,7 @@ fn prefixes_in_batches() {
 
 #[test]
 fn arrays_in_batches() {
-    if !may_create("arrays_in_batches") {
+    if !runs("arrays_in_batches", (4, 15)) {
         return;
     }
     for features in kernels() {
@@ -198,7 +204,7 @@ fn arrays_in_batches() {
 
 #[test]
 fn values_per_cpu_in_batches() {
-    if !may_create("values_per_cpu_in_batches") {
+    if !runs("values_per_cpu_in_batches", (4, 15)) {
         return;
     }
     let cpus = nr_cpus().unwrap();
@@ -235,7 +241,7 @@ fn values_per_cpu_in_batches() {
 
 #[test]
 fn taking_reads_and_removes() {
-    if !may_create_since("taking_reads_and_removes", 5, 14) {
+    if !runs("taking_reads_and_removes", (5, 14)) {
         return;
     }
     for map_type in [MapType::Hash, MapType::LruHash] {
@@ -257,7 +263,7 @@ fn taking_reads_and_removes() {
 
 #[test]
 fn old_kernels_do_not_take() {
-    if !may_create("old_kernels_do_not_take") {
+    if !runs("old_kernels_do_not_take", (4, 15)) {
         return;
     }
     let mut map = hash(&Features::without(&[Feature::HashTake]), 4);
@@ -273,7 +279,7 @@ fn old_kernels_do_not_take() {
 
 #[test]
 fn values_fill_memory_that_is_there() {
-    if !may_create("values_fill_memory_that_is_there") {
+    if !runs("values_fill_memory_that_is_there", (4, 15)) {
         return;
     }
     // With and without padding between the values.
@@ -307,7 +313,7 @@ fn values_fill_memory_that_is_there() {
 
 #[test]
 fn one_cpu_alone() {
-    if !may_create("one_cpu_alone") {
+    if !runs("one_cpu_alone", (4, 15)) {
         return;
     }
     let last = u32::try_from(nr_cpus().unwrap() - 1).unwrap();
@@ -337,7 +343,7 @@ fn one_cpu_alone() {
 
 #[test]
 fn one_cpu_is_set_alone() {
-    if !may_create("one_cpu_is_set_alone") {
+    if !runs("one_cpu_is_set_alone", (4, 15)) {
         return;
     }
     let mut array: PerCpuArray<_, u32> = PerCpuArray::create(2, 0).unwrap();
@@ -361,7 +367,7 @@ fn one_cpu_is_set_alone() {
 
 #[test]
 fn hash_maps_that_grow() {
-    if !may_create_since("hash_maps_that_grow", 7, 2) {
+    if !runs("hash_maps_that_grow", (7, 2)) {
         return;
     }
     for features in kernels() {

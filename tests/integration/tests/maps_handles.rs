@@ -3,10 +3,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     net::{TcpListener, TcpStream, UdpSocket},
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
-    path::{Path, PathBuf},
 };
 
 use aya::{
@@ -19,13 +18,20 @@ use aya::{
     },
     programs::ProgramFd,
 };
-use maps_support::{may_create, may_create_since, skip};
+use aya_netlab::Cgroup;
+use aya_tests::{missing_privilege, require_kernel, skip};
 
-mod maps_support;
+/// Whether the test can run here.
+fn runs(test: &str, since: (u32, u32)) -> bool {
+    match missing_privilege() {
+        Some(reason) => skip(test, reason).map(|()| false).unwrap(),
+        None => require_kernel(test, since).unwrap(),
+    }
+}
 
 #[test]
 fn inner_maps_are_got_and_replaced() {
-    if !may_create("inner_maps_are_got_and_replaced") {
+    if !runs("inner_maps_are_got_and_replaced", (4, 15)) {
         return;
     }
     let slots = Array::<MapData, u32>::options().max_entries(4);
@@ -74,7 +80,7 @@ fn inner_maps_are_got_and_replaced() {
 
 #[test]
 fn maps_by_key() {
-    if !may_create("maps_by_key") {
+    if !runs("maps_by_key", (4, 15)) {
         return;
     }
     type Inner = HashMap<MapData, u32, u64>;
@@ -138,7 +144,7 @@ fn descriptor(map: &MapData) -> OwnedFd {
 
 #[test]
 fn interfaces_and_cpus() {
-    if !may_create("interfaces_and_cpus") {
+    if !runs("interfaces_and_cpus", (4, 15)) {
         return;
     }
     // The loopback interface; nothing is attached to it.
@@ -181,7 +187,7 @@ fn interfaces_and_cpus() {
 
 #[test]
 fn old_kernels_have_no_programs_in_maps() {
-    if !may_create("old_kernels_have_no_programs_in_maps") {
+    if !runs("old_kernels_have_no_programs_in_maps", (4, 15)) {
         return;
     }
     let old = Features::without(&[Feature::DevMapPrograms, Feature::CpuMapPrograms]);
@@ -225,61 +231,38 @@ macro_rules! holds {
 
 #[test]
 fn values_of_sockets() {
-    if may_create_since("values_of_sockets", 5, 2) {
+    if runs("values_of_sockets", (5, 2)) {
         holds!(SkStorage, UdpSocket::bind("127.0.0.1:0").unwrap());
     }
 }
 
 #[test]
 fn values_of_tasks() {
-    if may_create_since("values_of_tasks", 5, 11) {
+    if runs("values_of_tasks", (5, 11)) {
         holds!(TaskStorage, pidfd(std::process::id()).unwrap());
     }
 }
 
 #[test]
 fn values_of_inodes() {
-    if may_create_since("values_of_inodes", 5, 10) {
+    if runs("values_of_inodes", (5, 10)) {
         // The kernel keeps these only where BPF is among its security modules, but the map is there.
         let map: InodeStorage<_, u32> = InodeStorage::create(0).unwrap();
         assert!(map.get(&File::open("/").unwrap(), 0).is_err());
     }
 }
 
-/// A directory of the test's own.
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        fs::remove_dir(&self.0).unwrap();
-    }
-}
-
 #[test]
 fn values_of_cgroups() {
-    let test = "values_of_cgroups";
-    if !may_create_since(test, 6, 2) {
-        return;
+    if runs("values_of_cgroups", (6, 2)) {
+        let cgroup = Cgroup::new().unwrap();
+        holds!(CgrpStorage, cgroup.as_fd());
     }
-    let mounts = fs::read_to_string("/proc/mounts").unwrap();
-    let mount = mounts.lines().find_map(|line| {
-        let mut fields = line.split(' ').skip(1);
-        let place = fields.next()?;
-        (fields.next()? == "cgroup2").then_some(place)
-    });
-    let Some(mount) = mount else {
-        skip(test, "no cgroup2 file system is mounted");
-        return;
-    };
-    let cgroup = Path::new(mount).join(format!("aya-maps-{}", std::process::id()));
-    fs::create_dir(&cgroup).unwrap();
-    let cgroup = Directory(cgroup);
-    holds!(CgrpStorage, File::open(&cgroup.0).unwrap());
 }
 
 #[test]
 fn older_storage_of_cgroups() {
-    if !may_create("older_storage_of_cgroups") {
+    if !runs("older_storage_of_cgroups", (4, 15)) {
         return;
     }
     // The kernel makes values when programs are attached; without one there is none.
@@ -307,7 +290,7 @@ fn older_storage_of_cgroups() {
 
 #[test]
 fn sockets_in_slots() {
-    if !may_create("sockets_in_slots") {
+    if !runs("sockets_in_slots", (4, 15)) {
         return;
     }
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -340,7 +323,7 @@ fn sockets_in_slots() {
 
 #[test]
 fn peeking_takes_nothing() {
-    if !may_create("peeking_takes_nothing") {
+    if !runs("peeking_takes_nothing", (4, 15)) {
         return;
     }
     let mut queue: Queue<_, u32> = Queue::create(2, 0).unwrap();
@@ -360,7 +343,7 @@ fn peeking_takes_nothing() {
 
 #[test]
 fn options_make_what_the_handle_is_for() {
-    if !may_create("options_make_what_the_handle_is_for") {
+    if !runs("options_make_what_the_handle_is_for", (4, 15)) {
         return;
     }
     let lru = HashMap::<MapData, u32, u32>::create_with(
