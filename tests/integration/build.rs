@@ -44,6 +44,7 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
             "rings",
             "tc",
             "sockets",
+            "stacks",
             "tracing",
             "user_rings",
             "variants",

@@ -41,6 +41,7 @@
 //!
 //! Off by default: `async_tokio` and `async_std` for [`AsyncPerfEventArray`](maps::perf), whose buffers
 //! tasks of tokio, or of async-std and smol, wait for. All other descriptors can be waited for as they are.
+//! `symbols` for the module `symbols`, which finds the functions of call stacks, with their source lines.
 //!
 //! # Errors
 //!
@@ -66,6 +67,8 @@ mod pipeline;
 mod privilege;
 pub mod programs;
 mod resolve;
+#[cfg(feature = "symbols")]
+pub mod symbols;
 pub mod sys;
 pub mod util;
 mod verifier;

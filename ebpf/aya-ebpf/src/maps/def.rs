@@ -76,6 +76,11 @@ impl<K, V, C> aya_map_def<K, V, C> {
         self.map_extra = extra;
     }
 
+    /// The creation flags.
+    pub(crate) const fn flags(&self) -> u32 {
+        self.map_flags
+    }
+
     /// Values of another size than `V`'s, in maps where `V` is the largest there is.
     pub(crate) const fn set_value_size(&mut self, size: u32) {
         self.value_size = size;

@@ -4,6 +4,7 @@ use core::ops::Deref;
 
 use crate::{
     EbpfContext,
+    bindings::{BPF_F_STACK_BUILD_ID, bpf_stack_build_id},
     cty::c_long,
     helpers::generated as raw,
     maps::{Map, def::map_type},
@@ -23,10 +24,25 @@ map_type! {
 impl StackTrace {
     /// Stores up to `frames` calls of each stack, not 127. The sysctl `kernel.perf_event_max_stack` is the
     /// most that the kernel takes.
+    ///
+    /// A map with the flag `BPF_F_STACK_BUILD_ID` (Linux 4.17) needs this: it has more to store of each
+    /// call, the build id of the file that is executed and the place in it, so that user space can find
+    /// the function even when the process is gone.
+    ///
+    /// ```
+    /// use aya_ebpf::{bindings::BPF_F_STACK_BUILD_ID, macros::map, maps::StackTrace};
+    ///
+    /// #[map]
+    /// static STACKS: StackTrace = StackTrace::with_max_entries(1024, BPF_F_STACK_BUILD_ID).depth(64);
+    /// # fn main() {}
+    /// ```
     pub const fn depth(mut self, frames: u32) -> Self {
         assert!(frames > 0, "a stack has at least one frame");
-        self.definition()
-            .set_value_size(frames * size_of::<u64>() as u32);
+        let frame = match self.definition().flags() & BPF_F_STACK_BUILD_ID {
+            0 => size_of::<u64>(),
+            _ => size_of::<bpf_stack_build_id>(),
+        };
+        self.definition().set_value_size(frames * frame as u32);
         self
     }
 

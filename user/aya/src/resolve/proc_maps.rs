@@ -52,6 +52,19 @@ pub(crate) fn find(pid: u32, name: &OsStr) -> Result<Option<PathBuf>, ProcMapErr
     Ok(found.map(|path| seen_from_here(pid, path)))
 }
 
+/// The files that a process has mapped, as this process sees them, each once.
+#[cfg(feature = "symbols")]
+pub(crate) fn files(pid: u32) -> Result<std::collections::BTreeSet<PathBuf>, ProcMapError> {
+    let text = fs::read(format!("/proc/{pid}/maps")).map_err(ProcMapError::ReadFile)?;
+    let paths = text.split(|byte| *byte == b'\n').filter_map(mapped_file);
+    let paths = paths.map(|path| Path::new(OsStr::from_bytes(path)));
+    let paths: std::collections::BTreeSet<_> = paths.filter(|path| path.is_absolute()).collect();
+    Ok(paths
+        .into_iter()
+        .map(|path| seen_from_here(pid, path))
+        .collect())
+}
+
 fn find_in<'a>(text: &'a [u8], name: &OsStr) -> Result<Option<&'a Path>, ProcMapError> {
     for line in text.split(|byte| *byte == b'\n') {
         if line.is_empty() {
