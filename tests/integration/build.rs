@@ -52,9 +52,16 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
-        "aya-tests-definitions",
+        "aya-tests-definitions-ebpf",
         "../definitions",
-        &["definitions", "distant", "nested"],
+        &[
+            "arena",
+            "definitions",
+            "distant",
+            "nested",
+            "newer",
+            "newest",
+        ],
     ),
     (
         "xdp-hello-ebpf",

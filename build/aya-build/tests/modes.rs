@@ -314,7 +314,7 @@ fn maps(test: &str, mode: &'static str) {
         skip(test, "no programs of the tests next to the crate");
         return;
     }
-    let objects = match build_package(mode, "aya-tests-definitions", &root) {
+    let objects = match build_package(mode, "aya-tests-definitions-ebpf", &root) {
         Ok(objects) => objects,
         Err(reason) if reason.contains("none that works") => {
             skip(test, &format!("no toolchain for {mode} mode"));
@@ -322,17 +322,40 @@ fn maps(test: &str, mode: &'static str) {
         }
         Err(reason) => panic!("{mode} mode: {reason}"),
     };
-    for (object, program, value) in [
-        ("definitions", "sum", 55),
-        ("nested", "inner_maps", 2),
-        ("nested", "enter", 3),
+    for (object, since, programs) in [
+        ("nested", (5, 8), &[("inner_maps", 2), ("enter", 3)][..]),
+        ("definitions", (5, 16), &[("sum", 55)]),
+        ("newer", (6, 9), &[]),
+        ("arena", (6, 9), &[]),
+        ("newest", (7, 2), &[]),
     ] {
-        let Some(loaded) = Loaded::new(&format!("{test}-{program}"), &objects.join(object)) else {
+        if kernel() < since {
+            skip(
+                test,
+                &format!("{object} needs kernel {}.{}", since.0, since.1),
+            );
+            continue;
+        }
+        let Some(loaded) = Loaded::new(&format!("{test}-{object}"), &objects.join(object)) else {
             return;
         };
-        assert!(loaded.has_btf(program), "{program}");
-        assert_eq!(loaded.run(program, &packet(&[])), value, "{program}");
+        for (program, value) in programs {
+            assert!(loaded.has_btf(program), "{program}");
+            assert_eq!(loaded.run(program, &packet(&[])), *value, "{program}");
+        }
     }
+}
+
+/// The running kernel's version.
+fn kernel() -> (u32, u32) {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("Linux");
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().expect("a number"));
+    (
+        numbers.next().expect("a version"),
+        numbers.next().expect("a version"),
+    )
 }
 
 #[test]

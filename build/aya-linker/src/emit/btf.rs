@@ -25,7 +25,8 @@ pub(super) struct Section {
     pub(super) functions: HashMap<u32, bool>,
 }
 
-/// Reads, repairs and writes both sections. The bytes have their relocations applied.
+/// Reads, repairs and writes both sections; the second is empty where there is no code. The bytes have
+/// their relocations applied.
 pub(super) fn repair(
     btf: &[u8],
     ext: &[u8],
@@ -49,7 +50,12 @@ pub(super) fn repair(
     repair_types(&mut btf, &fixed);
     shorten_lines(&mut btf, &mut ext);
     btf.retain(roots, &mut ext);
-    Ok((btf.write(endian)?, ext.write(endian)?))
+    let about_code = if ext == BtfExt::default() {
+        Vec::new()
+    } else {
+        ext.write(endian)?
+    };
+    Ok((btf.write(endian)?, about_code))
 }
 
 /// Functions are linked as their symbols are: the verifier looks at global ones on their own, without

@@ -139,7 +139,10 @@ fn add_btf(
     }
     let (types, ext) = btf::repair(&types, &ext, endian, &sections).map_err(bad)?;
     add_plain(output, BTF, types, 4);
-    add_plain(output, BTF_EXT, ext, 4);
+    // libbpf takes a section without records for a broken one
+    if !ext.is_empty() {
+        add_plain(output, BTF_EXT, ext, 4);
+    }
     Ok(())
 }
 

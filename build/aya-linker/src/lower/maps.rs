@@ -229,11 +229,14 @@ fn members(
         ("key", "key_size", numbers.key_size),
         ("value", "value_size", numbers.value_size),
     ];
-    for (typed, sized, size) in names {
-        match carried(typed, size) {
+    let types = names.map(|(typed, _, size)| carried(typed, size));
+    // the kernel takes no key's type without the value's
+    let untyped = numbers.value_size != 0 && types[1].is_none();
+    for ((typed, sized, size), ty) in names.into_iter().zip(types) {
+        match ty {
             _ if size == 0 => {}
-            Some(ty) => members.push((typed, debug.pointer(ty))),
-            None => members.push((sized, number(size))),
+            Some(ty) if !untyped => members.push((typed, debug.pointer(ty))),
+            _ => members.push((sized, number(size))),
         }
     }
     let rest = [

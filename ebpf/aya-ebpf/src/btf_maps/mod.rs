@@ -90,6 +90,8 @@ btf_maps! {
         with_max_entries(MAX_ENTRIES, FLAGS; V::TEMPLATE);
     /// A perf event array.
     PerfEventArray[FLAGS = 0]: maps::PerfEventByteArray = new(FLAGS);
+    /// Positions of instructions, by slot.
+    InsnArray[MAX_ENTRIES, FLAGS = 0]: maps::InsnArray = with_max_entries(MAX_ENTRIES, FLAGS);
     /// Memory that programs and user space share, of `PAGES` pages.
     Arena[PAGES, FLAGS = 0]: maps::Arena = with_pages(PAGES, FLAGS);
     /// A ring buffer whose records are `T`s, of `MAX_ENTRIES` bytes.
@@ -124,6 +126,7 @@ modules! {
     dev_map_hash: DevMapHash;
     hash_map: HashMap, LruHashMap, LruPerCpuHashMap, PerCpuHashMap, RHashMap;
     inode_storage: InodeStorage;
+    insn_array: InsnArray;
     of_maps: ArrayOfMaps, HashOfMaps;
     per_cpu_array: PerCpuArray;
     perf_event_array: PerfEventArray;

@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{
     EbpfContext,
-    bindings::bpf_sock_ops,
+    bindings::{bpf_sock, bpf_sock_ops, cgroup, inode},
     btf_maps::*,
     cty::c_long,
     macros::btf_map,
@@ -14,8 +14,8 @@ use aya_ebpf::{
         xdp::DevMapValue,
     },
     programs::{
-        FEntryContext, SkBuffContext, SkMsgContext, SkReuseportContext, TcContext, XdpContext,
-        tc::CgroupArrayMap, tracing::StackIdContext as _,
+        FEntryContext, SkBuffContext, SkMsgContext, SkReuseportContext, SockAddrContext, TcContext,
+        XdpContext, tc::CgroupArrayMap, tracing::StackIdContext as _,
     },
 };
 
@@ -66,6 +66,11 @@ fn constructed() {
         reuseport_sock_array::ReusePortSockArrayImpl<u32, 1, 0>,
         ReusePortSockArray<1>,
         cgroup_storage::CgroupStorage<u64>,
+        cgrp_storage::CgrpStorage<u64>,
+        inode_storage::InodeStorage<u64>,
+        sk_storage::SkStorage<u64>,
+        task_storage::TaskStorage<u64>,
+        user_ring_buf::UserRingBuf<4096>,
         cgroup_storage::PerCpuCgroupStorage<u64>,
         ring_buf::RingBuf<u32, 4096, 0>,
         sock_hash::SockHash<u32, 1, 0>,
@@ -171,6 +176,24 @@ fn cgroup_values(
     each: &PerCpuCgroupStorage<u32>,
 ) -> (*mut u64, *mut u32) {
     (one.get_ptr_mut(), each.get_ptr_mut())
+}
+
+fn owners_values(
+    (sockets, ctx, sock): (&SkStorage<u64>, &SockAddrContext, *mut bpf_sock),
+    (inodes, inode): (&InodeStorage<u64>, *mut inode),
+    (cgroups, cgroup): (&CgrpStorage<u64>, *mut cgroup),
+) -> Result<[*mut u64; 6], i32> {
+    sockets.delete(sock)?;
+    inodes.delete(inode)?;
+    cgroups.delete(cgroup)?;
+    Ok([
+        sockets.get_ptr_mut(ctx),
+        sockets.get_or_insert_ptr_mut(ctx, Some(&mut 1)),
+        inodes.get_ptr_mut(inode),
+        inodes.get_or_insert_ptr_mut(inode, None),
+        cgroups.get_ptr_mut(cgroup),
+        cgroups.get_or_insert_ptr_mut(cgroup, Some(&mut 1)),
+    ])
 }
 
 fn stacks(ctx: &FEntryContext, map: &StackTrace<4, 0, 16>) -> Result<c_long, i32> {

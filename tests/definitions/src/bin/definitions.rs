@@ -1,24 +1,15 @@
-//! Every type of map in both forms.
+//! Every type of map that Linux 5.16 has, in both forms.
 #![no_std]
 #![no_main]
 
 use aya_ebpf::{
-    bindings::BPF_F_NO_PREALLOC,
+    bindings::{BPF_F_INNER_MAP, BPF_F_NO_PREALLOC},
     btf_maps,
     macros::{btf_map, map, xdp},
     maps,
     programs::XdpContext,
 };
-
-/// Defines a map of each type, first in the one form, then in the other.
-macro_rules! both {
-    ($($old:ident, $new:ident: $name:ident $(<$($param:ty),+>)? [$($number:literal),*] = $constructor:ident($($arg:expr),*);)*) => {$(
-        #[map]
-        static $old: maps::$name $(<$($param),+>)? = maps::$name::$constructor($($arg),*);
-        #[btf_map]
-        static $new: btf_maps::$name<$($($param,)+)? $($number),*> = btf_maps::$name::new();
-    )*};
-}
+use aya_tests_definitions_ebpf::both;
 
 both! {
     OLD_ARRAY, NEW_ARRAY: Array<u64>[4] = with_max_entries(4, 0);
@@ -41,6 +32,9 @@ both! {
     OLD_PORTS, NEW_PORTS: ReusePortSockArray[4] = with_max_entries(4, 0);
     OLD_CGROUP, NEW_CGROUP: CgroupStorage<u64>[] = new();
     OLD_CPU_CGROUP, NEW_CPU_CGROUP: PerCpuCgroupStorage<u64>[] = new();
+    OLD_OF_SOCKETS, NEW_OF_SOCKETS: SkStorage<u64>[] = new();
+    OLD_OF_INODES, NEW_OF_INODES: InodeStorage<u64>[] = new();
+    OLD_OF_TASKS, NEW_OF_TASKS: TaskStorage<u64>[] = new();
     OLD_SOCKETS, NEW_SOCKETS: SockMap[4] = with_max_entries(4, 0);
     OLD_SOCKET_HASH, NEW_SOCKET_HASH: SockHash<u64>[4] = with_max_entries(4, 0);
 }
@@ -66,13 +60,19 @@ static COOKIES: btf_maps::reuseport_sock_array::ReusePortSockArrayImpl<u64, 4> =
 #[btf_map]
 static SHALLOW: btf_maps::StackTrace<4, 0, 16> = btf_maps::StackTrace::new();
 
-/// One without initial values, whose inner maps can have any size.
+/// Maps of maps without initial values, whose inner maps can have any size.
+#[map]
+static OLD_OUTER: maps::ArrayOfMaps<maps::Array<u32>> =
+    maps::ArrayOfMaps::with_max_entries(4, 0, maps::Array::with_max_entries(1, BPF_F_INNER_MAP));
 #[btf_map]
-static EMPTY_OUTER: btf_maps::ArrayOfMaps<btf_maps::Array<u32, 1, 0x1000>, 4> =
+static NEW_OUTER: btf_maps::ArrayOfMaps<btf_maps::Array<u32, 1, { BPF_F_INNER_MAP as usize }>, 4> =
     btf_maps::ArrayOfMaps::new();
 #[map]
-static EMPTY_OUTER_HASH: maps::HashOfMaps<[u8; 8], maps::LruHashMap<u32, u64>> =
+static OLD_OUTER_HASH: maps::HashOfMaps<[u8; 8], maps::LruHashMap<u32, u64>> =
     maps::HashOfMaps::with_max_entries(4, 0, maps::LruHashMap::with_max_entries(8, 0));
+#[btf_map]
+static NEW_OUTER_HASH: btf_maps::HashOfMaps<[u8; 8], btf_maps::LruHashMap<u32, u64, 8>, 4> =
+    btf_maps::HashOfMaps::new();
 
 /// Uses maps of one form as if they were of the other.
 fn in_both(array: &maps::Array<u64>, hash: &maps::HashMap<u32, u64>) -> Result<u64, i32> {

@@ -15,7 +15,7 @@ static FIRST: maps::Array<u64> = maps::Array::with_max_entries(2, 0);
 #[map]
 static SECOND: maps::Array<u64> = maps::Array::with_max_entries(2, 0);
 #[map]
-static OLD_OUTER: maps::ArrayOfMaps<maps::Array<u64>> =
+static BY_INDEX: maps::ArrayOfMaps<maps::Array<u64>> =
     maps::ArrayOfMaps::with_max_entries(4, 0, maps::Array::with_max_entries(2, 0))
         .values(&[&FIRST, &SECOND]);
 
@@ -24,8 +24,7 @@ type Inner = btf_maps::HashMap<u32, u64, 8>;
 #[btf_map]
 static THIRD: Inner = Inner::new();
 #[btf_map]
-static NEW_OUTER: btf_maps::HashOfMaps<u32, Inner, 4> =
-    btf_maps::HashOfMaps::new().values(&[&THIRD]);
+static BY_KEY: btf_maps::HashOfMaps<u32, Inner, 4> = btf_maps::HashOfMaps::new().values(&[&THIRD]);
 #[map]
 static NEXT: maps::ProgramArray =
     maps::ProgramArray::with_max_entries(4, 0).programs(programs![_, passing, renamed]);
@@ -38,13 +37,13 @@ fn found() -> Result<u64, i32> {
     FIRST.set(1, 10, 0)?;
     SECOND.set(1, 20, 0)?;
     THIRD.insert(7, 30, 0)?;
-    let none = OLD_OUTER.get(2).is_none();
+    let none = BY_INDEX.get(2).is_none();
     // SAFETY: nobody else has the maps.
-    let third = unsafe { NEW_OUTER.get_value(&0, &7).copied() };
+    let third = unsafe { BY_KEY.get_value(&0, &7).copied() };
     match (
         none,
-        OLD_OUTER.get_value(0, &1),
-        OLD_OUTER.get_value(1, &1),
+        BY_INDEX.get_value(0, &1),
+        BY_INDEX.get_value(1, &1),
         third,
     ) {
         (true, Some(first), Some(second), Some(third)) => Ok(first + second + third),
