@@ -97,6 +97,11 @@ in_both_modes! {
         let scene = Scene::new()?;
         let other = scene.cgroup.child("other")?;
         let mut ebpf = Ebpf::load(object)?;
+        for name in ["TRAFFIC", "PACKETS"] {
+            // The kernel is particular about the key's members.
+            let info = ebpf.map(name).ok_or(name)?.data().info()?;
+            assert_ne!((info.btf_key_type_id(), info.btf_value_type_id()), (0, 0), "{name}");
+        }
         for (name, attach_type) in [("sent", CgroupSkbAttachType::Egress), ("arrived", CgroupSkbAttachType::Ingress)] {
             let program: &mut CgroupSkb = program(&mut ebpf, name)?;
             program.load()?;

@@ -74,7 +74,7 @@ in_both_modes! {
                 arrives(&here, "1 stays")?;
             }
         }
-    Ok(())
+        Ok(())
     }
 
     /// A program in the map runs on packets on their way out, and says whether they go.
