@@ -18,7 +18,8 @@ use crate::features::{Feature, is_unknown};
 /// Why a batch ended before its end.
 #[derive(Debug)]
 pub struct BatchError {
-    /// How many elements were done: as many of the first ones of the batch.
+    /// How many elements were done: as many of the first ones of the batch. Of a removal, those that
+    /// were not there count too.
     pub done: usize,
     /// Why the next one was not.
     pub error: MapError,
@@ -117,10 +118,10 @@ impl<'map> Batches<'map> {
         (self.filled, self.next) = (0, 0);
         let most = self.map.max_entries() as usize;
         let raw = self.map.fd().raw();
-        let element = raw.key_size() + raw.value_size();
+        let fit = MEMORY / (raw.key_size() + raw.value_size()).max(1);
         if self.room == 0 {
-            self.make_room(FIRST.min(most).max(1));
-        } else if self.room < most && 2 * self.room * element <= MEMORY {
+            self.make_room(FIRST.min(most).min(fit).max(1));
+        } else if self.room < most && 2 * self.room <= fit {
             self.make_room(2 * self.room);
         }
         while self.filled == 0 && !self.position.has_ended() {
@@ -186,7 +187,7 @@ impl MapData {
         // The kernel has no batch of only new, or only old, elements.
         if self.may_batch() && flags & !u64::from(BPF_F_LOCK) == 0 {
             let raw = self.fd().raw();
-            let at_once = (MEMORY / raw.value_size().max(1)).max(FIRST);
+            let at_once = (MEMORY / raw.value_size().max(1)).max(1);
             for (keys, values) in keys.chunks(at_once).zip(values.chunks(at_once)) {
                 let values = V::bytes_of_all(values);
                 let (count, result) = raw.update_batch(pod::bytes_of_slice(keys), &values, flags);
@@ -291,6 +292,21 @@ mod tests {
         };
         let (failed, _) = walks(kernel, |map| map.iter().filter(Result::is_err).count());
         assert_eq!(failed, 1);
+    }
+
+    #[test]
+    fn large_values_are_read_a_few_at_a_time() {
+        let kernel = |call: &Call| match call.cmd {
+            // The last ones, as many as there is room for.
+            Some(Cmd::MAP_LOOKUP_BATCH) => Reply::Error(Errno::ENOENT),
+            _ => Reply::Fd,
+        };
+        let (count, _) = fake::run(kernel, || {
+            let options = MapOptions::new().max_entries(1000);
+            let map: HashMap<_, u32, [u8; 30_000]> = HashMap::create_with("", options).unwrap();
+            map.iter().map(Result::unwrap).count()
+        });
+        assert_eq!(count, 2);
     }
 
     #[test]

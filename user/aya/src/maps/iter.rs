@@ -140,7 +140,7 @@ impl<K: Pod> Iterator for MapKeys<'_, K> {
 /// # In batches
 ///
 /// Where the kernel can (since 5.6; see [`Feature::MapBatches`]), entries are read many at a time,
-/// several times faster than one by one: the first 128, then more with each call, up to 64 KiB. A
+/// several times faster than one by one: at first 128, then more with each call, up to 64 KiB. A
 /// value is as it was when its batch was read, and an entry may come that was removed since. An entry
 /// that stays in the map during the whole walk comes at least once.
 ///
