@@ -50,9 +50,6 @@ const MEMORY: usize = 1 << 16;
 /// How many elements the first batch has, so that somebody who wants a few pays for a few.
 const FIRST: usize = 128;
 
-/// The bytes of a key and its value.
-type Entry<'a> = (&'a [u8], &'a [u8]);
-
 /// Reads a map in batches, or empties it. The memory for elements is allocated at the beginning, and
 /// again only to be doubled.
 #[derive(Debug)]
@@ -62,6 +59,7 @@ pub(super) struct Batches<'map> {
     position: Position,
     keys: Vec<u8>,
     values: Vec<u8>,
+    value_size: usize,
     /// Elements that the memory has room for.
     room: usize,
     /// Elements that were read, and the one of them that comes next.
@@ -77,23 +75,36 @@ impl<'map> Batches<'map> {
             position: Position::new(),
             keys: Vec::new(),
             values: Vec::new(),
+            value_size: map.fd().raw().value_size(),
             room: 0,
             filled: 0,
             next: 0,
         }
     }
 
-    /// The next element's key and value. `None` at the end.
+    /// The next element, if it was read already: its key, and bytes that begin with its value.
     #[inline]
-    pub(super) fn next(&mut self) -> Result<Option<Entry<'_>>, aya_sys::Error> {
-        if self.next == self.filled && !self.fill()? {
-            return Ok(None);
-        }
+    pub(super) fn at_hand<K: Pod>(&mut self) -> Option<(K, &[u8])> {
         let at = self.next;
+        if at == self.filled {
+            return None;
+        }
         self.next += 1;
-        let raw = self.map.fd().raw();
-        let part = |buffer, size| <[u8]>::get(buffer, at * size..(at + 1) * size);
-        Ok(part(&self.keys, raw.key_size()).zip(part(&self.values, raw.value_size())))
+        let key = self.keys.get(at * size_of::<K>()..)?;
+        let value = self.values.get(at * self.value_size..)?;
+        Some((pod::from_prefix(key)?, value))
+    }
+
+    /// All elements that were read already, as [`at_hand`](Self::at_hand) gives them.
+    #[inline]
+    pub(super) fn all_at_hand<K: Pod>(&mut self) -> impl Iterator<Item = (K, &[u8])> {
+        let from = std::mem::replace(&mut self.next, self.filled);
+        let keys = self.keys.chunks_exact(size_of::<K>().max(1));
+        let values = self.values.chunks_exact(self.value_size.max(1));
+        keys.zip(values)
+            .take(self.filled)
+            .skip(from)
+            .filter_map(|(key, value)| Some((pod::from_prefix(key)?, value)))
     }
 
     /// Whether nothing was read yet, so that another way can be tried.
@@ -113,8 +124,8 @@ impl<'map> Batches<'map> {
         (self.filled, self.next) = (0, 0);
     }
 
-    /// Reads the next batch; `false` at the end.
-    fn fill(&mut self) -> Result<bool, aya_sys::Error> {
+    /// Reads the next batch, when nothing is [at hand](Self::at_hand) any more; `false` at the end.
+    pub(super) fn fill(&mut self) -> Result<bool, aya_sys::Error> {
         (self.filled, self.next) = (0, 0);
         let most = self.map.max_entries() as usize;
         let raw = self.map.fd().raw();

@@ -203,15 +203,59 @@ impl<'coll, K: Pod, V, I: IterableMap<K, V>> MapIter<'coll, K, V, I> {
 impl<K: Pod, V, I: IterableMap<K, V>> Iterator for MapIter<'_, K, V, I> {
     type Item = Result<(K, V), MapError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        let entry = match self.at_hand() {
+            Some(entry) => entry,
+            None => match self.fetch() {
+                Ok(entry) => entry?,
+                Err(error) => return Some(Err(*error)),
+            },
+        };
+        Some(Ok(entry))
+    }
+
+    /// What `for_each`, `sum` and their like do: a batch at a time, with less between two entries than
+    /// a loop over [`next`](Self::next) has.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, init: B, mut f: F) -> B {
+        let mut state = init;
+        loop {
+            if let Source::Batches(batches) = &mut self.source {
+                for (key, value) in batches.all_at_hand() {
+                    if let Some(value) = self.map.decode(value) {
+                        state = f(state, Ok((key, value)));
+                    }
+                }
+            }
+            state = match self.next() {
+                Some(entry) => f(state, entry),
+                None => return state,
+            };
+        }
+    }
+}
+
+impl<K: Pod, V, I: IterableMap<K, V>> MapIter<'_, K, V, I> {
+    /// The next entry, if it was read already.
+    #[inline]
+    fn at_hand(&mut self) -> Option<(K, V)> {
+        let Source::Batches(batches) = &mut self.source else {
+            return None;
+        };
+        let (key, value) = batches.at_hand()?;
+        Some((key, self.map.decode(value)?))
+    }
+
+    /// The next entry, which is read now. An error is in a box, for else every entry would be moved
+    /// about with room for one.
+    #[inline(never)]
+    fn fetch(&mut self) -> Result<Option<(K, V)>, Box<MapError>> {
         if let Source::Batches(batches) = &mut self.source {
             let is_new = batches.is_new();
-            match batches.next() {
-                Ok(None) => return None,
-                Ok(Some((key, value))) => {
-                    let entry = pod::from_prefix(key).zip(self.map.decode(value));
-                    return entry.map(Ok);
-                }
+            match batches.fill() {
+                Ok(false) => return Ok(None),
+                Ok(true) => return Ok(self.at_hand()),
                 Err(error) if is_new && self.map.map().lacks_batches(&error) => {
                     self.source = Source::Keys(MapKeys::new(self.map.map()));
                 }
@@ -221,26 +265,25 @@ impl<K: Pod, V, I: IterableMap<K, V>> Iterator for MapIter<'_, K, V, I> {
                 }
                 Err(error) => {
                     batches.end();
-                    return Some(Err(self.map.map().refused(error)));
+                    return Err(self.map.map().refused(error).into());
                 }
             }
         }
         loop {
             let Source::Keys(keys) = &mut self.source else {
-                return None;
+                return Ok(None);
             };
-            let key = match keys.next()? {
-                Ok(key) => key,
-                Err(error) => return Some(Err(error)),
+            let Some(key) = keys.next().transpose()? else {
+                return Ok(None);
             };
             match self.value(&key) {
-                Ok(value) => return Some(Ok((key, value))),
+                Ok(value) => return Ok(Some((key, value))),
                 Err(MapError::KeyNotFound) => {}
                 Err(error) => {
                     if let Source::Keys(keys) = &mut self.source {
                         keys.next = Next::End;
                     }
-                    return Some(Err(error));
+                    return Err(error.into());
                 }
             }
         }
