@@ -32,7 +32,7 @@ use crate::features::Features;
 /// // A map of maps needs to know what these look like.
 /// let slots = Array::<MapData, u32>::options().max_entries(16);
 /// let options = MapOptions::new().max_entries(8).inner(slots);
-/// let customers: ArrayOfMaps<_, Array<_, u32>> = ArrayOfMaps::create_with("CUSTOMERS", options)?;
+/// let customers = ArrayOfMaps::<_, Array<MapData, u32>>::create_with("CUSTOMERS", options)?;
 /// # Ok::<(), aya::maps::MapError>(())
 /// ```
 #[derive(Debug, Clone, Default)]
