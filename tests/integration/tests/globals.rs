@@ -172,7 +172,8 @@ in_both_modes! {
 
         let ebpf = Ebpf::load(object)?;
         let error = ebpf.global::<u64>("STEP").err().ok_or("found")?;
-        assert!(matches!(error, MapError::InvalidValueSize { size: 8, expected: 4, .. }), "{error}");
+        assert!(matches!(error, MapError::GlobalSize { size: 8, expected: 4, .. }), "{error}");
+        assert!(error.to_string().starts_with("global `STEP` has 4 bytes"), "{error}");
         let error = ebpf.global::<i32>("PIDD").err().ok_or("found")?;
         assert!(matches!(error, MapError::GlobalNotFound { .. }), "{error}");
         assert!(error.to_string().ends_with("did you mean `PID`?"), "{error}");

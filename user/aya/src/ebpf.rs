@@ -138,7 +138,7 @@ impl Ebpf {
     /// # Errors
     ///
     /// [`MapError::GlobalNotFound`] when the object has no such variable,
-    /// [`MapError::InvalidValueSize`] when `T` has another size.
+    /// [`MapError::GlobalSize`] when `T` has another size.
     pub fn global<T: Pod>(&self, name: &str) -> Result<GlobalVariable<T>, MapError> {
         let place = self.globals.get(name);
         let place = place.ok_or_else(|| MapError::GlobalNotFound {

@@ -172,7 +172,7 @@ impl<T: Pod> GlobalVariable<T> {
 }
 
 fn wrong_size<T>(name: &str, expected: usize) -> MapError {
-    MapError::InvalidValueSize {
+    MapError::GlobalSize {
         name: name.to_owned(),
         size: size_of::<T>(),
         expected,

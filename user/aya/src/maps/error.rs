@@ -206,6 +206,15 @@ pub enum MapError {
         /// The names of variables that may be meant.
         similar: Vec<String>,
     },
+    /// The type is not as large as the global variable.
+    GlobalSize {
+        /// The variable's name.
+        name: String,
+        /// The size of the type, in bytes.
+        size: usize,
+        /// The size of the variable, in bytes.
+        expected: usize,
+    },
     /// A global variable cannot be written to.
     GlobalNotWritable {
         /// The variable's name.
@@ -434,6 +443,15 @@ impl fmt::Display for MapError {
                 "global `{name}`: the object has no variable of that name: check the spelling, and that a \
                  program uses it{}",
                 did_you_mean(similar)
+            ),
+            Self::GlobalSize {
+                name,
+                size,
+                expected,
+            } => write!(
+                f,
+                "global `{name}` has {expected} bytes, the given type has {size}: use the type of the eBPF \
+                 side"
             ),
             Self::GlobalNotWritable { name, reason } => write!(f, "global `{name}`: {reason}"),
             Self::NotMapped {
