@@ -8,6 +8,7 @@ mod demo;
 mod error;
 mod fuzz;
 mod lint;
+mod miri;
 mod process;
 mod setup;
 mod test;
@@ -74,6 +75,12 @@ const COMMANDS: &[Command] = &[
         usage: "",
         about: "check the format, clippy and the documentation",
         run: lint::run,
+    },
+    Command {
+        name: "miri",
+        usage: "",
+        about: "run what reads and writes shared memory under Miri, with simulated kernels",
+        run: miri::run,
     },
     Command {
         name: "setup",

@@ -1,15 +1,14 @@
 //! Where records come from: a ring buffer, or on kernels before 5.8 a perf buffer per CPU.
 
-use std::os::fd::{AsFd, BorrowedFd};
-
-use aya::{
-    maps::{
-        Map, MapData, PerfEventArray, RingBuf,
-        perf::{PerfBufferError, PerfEvent, PerfEventArrayBuffer},
-    },
-    util::online_cpus,
+use std::{
+    ops::ControlFlow,
+    os::fd::{AsFd, BorrowedFd},
 };
-use aya_sys::{Errno, epoll::Epoll};
+
+use aya::maps::{
+    Map, MapData, PerfEventArray, RingBuf,
+    perf::{PerfEvent, PerfEventArrayBuffers},
+};
 
 use crate::error::Error;
 
@@ -21,9 +20,7 @@ const PERF_PAGES: usize = 16;
 pub(crate) enum Source {
     Ring(RingBuf<MapData>),
     Perf {
-        /// Readable when one of the buffers is.
-        epoll: Epoll,
-        buffers: Vec<PerfEventArrayBuffer<MapData>>,
+        buffers: PerfEventArrayBuffers<MapData>,
         /// For records that a buffer's end splits.
         joined: Vec<u8>,
     },
@@ -34,23 +31,9 @@ impl Source {
         if !matches!(map, Map::PerfEventArray(_)) {
             return Ok(Self::Ring(RingBuf::try_from(map)?));
         }
-        let mut array = PerfEventArray::try_from(map)?;
-        let epoll = Epoll::new().map_err(|error| Error::Io(error.into()))?;
-        let mut buffers = Vec::new();
-        for cpu in online_cpus().map_err(|(_, error)| Error::Io(error))? {
-            let buffer = match array.open(cpu, Some(PERF_PAGES)) {
-                Ok(buffer) => buffer,
-                Err(error) if has_gone(&error) => continue,
-                Err(error) => return Err(Error::PerfBufferError(error)),
-            };
-            epoll
-                .add_readable(buffer.as_fd())
-                .map_err(|error| Error::Io(error.into()))?;
-            buffers.push(buffer);
-        }
+        let buffers = PerfEventArray::try_from(map)?.open_all(Some(PERF_PAGES));
         Ok(Self::Perf {
-            epoll,
-            buffers,
+            buffers: buffers.map_err(Error::PerfBufferError)?,
             joined: Vec::new(),
         })
     }
@@ -60,47 +43,43 @@ impl Source {
     pub(crate) fn drain(&mut self, most: usize, mut f: impl FnMut(&[u8])) -> bool {
         match self {
             Self::Ring(ring) => {
-                for _ in 0..most {
-                    match ring.next() {
-                        Some(record) => f(&record),
-                        None => return false,
+                if most == 0 {
+                    return true;
+                }
+                let mut left = most;
+                let stopped = ring.try_for_each(|record| {
+                    f(&record);
+                    left -= 1;
+                    match left {
+                        0 => ControlFlow::Break(()),
+                        _ => ControlFlow::Continue(()),
                     }
-                }
-                true
+                });
+                stopped.is_break()
             }
-            Self::Perf {
-                buffers, joined, ..
-            } => {
-                for buffer in buffers {
-                    buffer.for_each(|event| match event {
-                        PerfEvent::Sample { head, tail: [] } => f(head),
-                        PerfEvent::Sample { head, tail } => {
-                            joined.clear();
-                            joined.extend_from_slice(head);
-                            joined.extend_from_slice(tail);
-                            f(joined);
-                        }
-                        // The program has counted them.
-                        PerfEvent::Lost { .. } => {}
-                    });
-                }
+            Self::Perf { buffers, joined } => {
+                buffers.for_each(|_, event| match event {
+                    PerfEvent::Sample { head, tail: [] } => f(head),
+                    PerfEvent::Sample { head, tail } => {
+                        joined.clear();
+                        joined.extend_from_slice(head);
+                        joined.extend_from_slice(tail);
+                        f(joined);
+                    }
+                    // The program has counted them.
+                    PerfEvent::Lost { .. } => {}
+                });
                 false
             }
         }
     }
 }
 
-/// Whether the CPU went offline after the list was read.
-fn has_gone(error: &PerfBufferError) -> bool {
-    let gone = Some(Errno::ENODEV.0);
-    matches!(error, PerfBufferError::OpenError { io_error } if io_error.raw_os_error() == gone)
-}
-
 impl AsFd for Source {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Ring(ring) => ring.as_fd(),
-            Self::Perf { epoll, .. } => epoll.as_fd(),
+            Self::Perf { buffers, .. } => buffers.as_fd(),
         }
     }
 }
@@ -113,7 +92,7 @@ mod tests {
     };
 
     use aya::maps::MapData;
-    use aya_sys::bpf;
+    use aya_sys::{Errno, bpf};
     use aya_uapi::{Insn, MapType, ProgType, bindings::BPF_PSEUDO_MAP_FD};
 
     use super::*;

@@ -57,6 +57,8 @@ mod per_cpu;
 pub mod perf;
 pub(crate) mod pod;
 pub mod queue;
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+mod readiness;
 mod record;
 mod reuse;
 pub mod ring_buf;
@@ -124,12 +126,16 @@ pub use queue::{Queue, Stack};
 pub use record::Record;
 pub use reuse::{MapDifference, ReusePolicy};
 pub(crate) use reuse::{Types, Wanted};
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+pub use ring_buf::AsyncRingBuf;
 pub use ring_buf::RingBuf;
 pub use shape::MapShape;
 pub use sock::{SockHash, SockMap};
 pub use stack_trace::StackTraceMap;
 pub use storage::{CgrpStorage, InodeStorage, SkStorage, TaskStorage};
 pub use struct_ops::{StructOps, StructOpsError, StructOpsState, StructOpsTarget};
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+pub use user_ring_buf::AsyncUserRingBuf;
 pub use user_ring_buf::UserRingBuf;
 pub use xdp::{CpuMap, DevMap, DevMapHash};
 

@@ -1,25 +1,18 @@
 //! [`AsyncPerfEventArray`]: perf buffers that tasks wait for.
-//!
-//! # No wake-up is lost
-//!
-//! To poll a perf event tells whether a record has come *since the last poll*, by whomever (the kernel
-//! clears the flag as it hands it out), and registering a descriptor with epoll(7) polls it. So readiness
-//! is no more than a hint, and a record that came before the registration may not give any. Each wait
-//! therefore looks into the buffer after its interest is registered: what came before is seen there, and
-//! what comes after wakes.
 
 use std::{
     borrow::{Borrow, BorrowMut},
     future::poll_fn,
-    io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::AsFd as _,
     path::Path,
-    task::{Context, Poll},
 };
 
-use super::{Events, PerfBufferError, PerfEventArray, PerfEventArrayBuffer, RecordBuffer};
+use super::{
+    AsyncPerfEventArrayBuffers, Events, PerfBufferError, PerfEventArray, PerfEventArrayBuffer,
+    RecordBuffer,
+};
 use crate::{
-    maps::{Map, MapData, MapError, handle::from_map},
+    maps::{Map, MapData, MapError, handle::from_map, readiness::Waiter},
     pin::PinError,
 };
 
@@ -91,13 +84,26 @@ impl<T: BorrowMut<MapData>> AsyncPerfEventArray<T> {
         page_count: Option<usize>,
     ) -> Result<AsyncPerfEventArrayBuffer<T>, PerfBufferError> {
         let buffer = self.array.open(index, page_count)?;
-        let fd = buffer.as_fd().try_clone_to_owned();
-        let readiness = fd.and_then(Readiness::new);
         Ok(AsyncPerfEventArrayBuffer {
-            readiness: readiness.map_err(PerfBufferError::IOError)?,
+            waiter: Waiter::new(buffer.as_fd()).map_err(PerfBufferError::IOError)?,
             buffer,
-            at_once: 0,
         })
+    }
+
+    /// Opens the buffers of all CPUs that are online, as [`PerfEventArray::open_all`], for one task.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_all(
+        &mut self,
+        page_count: Option<usize>,
+    ) -> Result<AsyncPerfEventArrayBuffers<T>, PerfBufferError> {
+        AsyncPerfEventArrayBuffers::new(self.array.open_all(page_count)?)
     }
 }
 
@@ -105,10 +111,8 @@ impl<T: BorrowMut<MapData>> AsyncPerfEventArray<T> {
 #[derive(Debug)]
 pub struct AsyncPerfEventArrayBuffer<T> {
     /// Dropped before the buffer whose descriptor it watches.
-    readiness: Readiness,
+    waiter: Waiter,
     buffer: PerfEventArrayBuffer<T>,
-    /// How many times in a row there was something to read without waiting.
-    at_once: u8,
 }
 
 impl<T> AsyncPerfEventArrayBuffer<T> {
@@ -129,98 +133,16 @@ impl<T> AsyncPerfEventArrayBuffer<T> {
         if buffers.is_empty() {
             return Ok(Events::default());
         }
-        if self.at_once == IN_A_ROW {
-            self.at_once = 0;
-            others_first().await;
-        }
-        let events = self.buffer.read_events(buffers)?;
-        if events != Events::default() {
-            self.at_once += 1;
-            return Ok(events);
-        }
-        self.at_once = 0;
-        poll_fn(|context| {
-            loop {
-                let ready = self.readiness.poll(context);
-                let events = self.buffer.read_events(buffers)?;
-                if events != Events::default() {
-                    return Poll::Ready(Ok(events));
-                }
-                match ready {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(result) => result.map_err(PerfBufferError::IOError)?,
-                }
-            }
-        })
-        .await
+        let Self { waiter, buffer } = self;
+        poll_fn(|context| waiter.poll(context, || some_events(buffer.read_events(buffers))))
+            .await
+            .map_err(PerfBufferError::IOError)?
     }
 }
 
-/// How often a task may read on before the others of its thread have a turn.
-const IN_A_ROW: u8 = 32;
-
-/// Waits until the executor comes round to this task again.
-async fn others_first() {
-    let mut waited = false;
-    poll_fn(|context| {
-        if waited {
-            return Poll::Ready(());
-        }
-        waited = true;
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// A descriptor that a runtime watches.
-#[derive(Debug)]
-enum Readiness {
-    #[cfg(feature = "async_tokio")]
-    Tokio(tokio::io::unix::AsyncFd<OwnedFd>),
-    #[cfg(feature = "async_std")]
-    AsyncIo(async_io::Async<OwnedFd>),
-}
-
-impl Readiness {
-    fn new(fd: OwnedFd) -> io::Result<Self> {
-        #[cfg(feature = "async_tokio")]
-        if tokio::runtime::Handle::try_current().is_ok() {
-            use tokio::io::{Interest, unix::AsyncFd};
-
-            #[allow(
-                deprecated,
-                reason = "its successor is unsafe, for types that do not keep their descriptor open; \
-                          this one does, and works with older versions of tokio"
-            )]
-            let fd = AsyncFd::with_interest(fd, Interest::READABLE);
-            return fd.map(Self::Tokio);
-        }
-        Self::without_tokio(fd)
-    }
-
-    #[cfg(feature = "async_std")]
-    fn without_tokio(fd: OwnedFd) -> io::Result<Self> {
-        async_io::Async::new(fd).map(Self::AsyncIo)
-    }
-
-    #[cfg(not(feature = "async_std"))]
-    fn without_tokio(_: OwnedFd) -> io::Result<Self> {
-        Err(io::Error::other(
-            "no tokio runtime here: open the buffer in a task of one, or turn on the feature \
-             `async_std`",
-        ))
-    }
-
-    /// Whether there was something to read since the last call; if not, `context` will be woken.
-    fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            #[cfg(feature = "async_tokio")]
-            Self::Tokio(fd) => fd
-                .poll_read_ready(context)
-                .map_ok(|mut ready| ready.clear_ready()),
-            #[cfg(feature = "async_std")]
-            Self::AsyncIo(fd) => fd.poll_readable(context),
-        }
-    }
+/// What was read, if anything was.
+pub(super) fn some_events(
+    result: Result<Events, PerfBufferError>,
+) -> Option<Result<Events, PerfBufferError>> {
+    Some(result).filter(|result| !matches!(result, Ok(Events { read: 0, lost: 0 })))
 }

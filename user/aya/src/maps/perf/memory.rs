@@ -59,11 +59,19 @@ impl Buffer {
     /// Maps the buffer of a perf event: a page of size `page`, then `size` bytes of records, a power of
     /// two.
     pub(super) fn map(fd: BorrowedFd<'_>, page: usize, size: usize) -> Result<Self, SyscallError> {
-        Ok(Self {
-            memory: Shared::map(fd, 0, page + size, true)?,
+        Ok(Self::new(
+            Shared::map(fd, 0, page + size, true)?,
+            page,
+            size,
+        ))
+    }
+
+    pub(super) const fn new(memory: Shared, page: usize, size: usize) -> Self {
+        Self {
+            memory,
             data: page,
             size,
-        })
+        }
     }
 
     #[inline]

@@ -1,11 +1,17 @@
 //! [`PerfEventArray`]: records from programs, in one buffer per CPU.
 //!
-//! `memory` reads one buffer; `asynchronous` waits for records.
+//! `memory` reads one buffer and `set` those of all CPUs; `asynchronous` and `stream` wait for them in
+//! tasks.
 
 #[cfg(any(feature = "async_tokio", feature = "async_std"))]
 mod asynchronous;
 mod error;
 mod memory;
+mod set;
+#[cfg(test)]
+mod simulation;
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+mod stream;
 
 use std::{
     borrow::{Borrow, BorrowMut},
@@ -24,7 +30,9 @@ use crate::{pin::PinError, sys::SyscallError};
 
 #[cfg(any(feature = "async_tokio", feature = "async_std"))]
 pub use self::asynchronous::{AsyncPerfEventArray, AsyncPerfEventArrayBuffer};
-pub use self::error::PerfBufferError;
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+pub use self::stream::{AsyncPerfEventArrayBuffers, PerfEventArrayStream};
+pub use self::{error::PerfBufferError, set::PerfEventArrayBuffers};
 
 /// What a program sent, or could not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +107,7 @@ pub struct Events {
 ///         PerfEvent::Lost { count } => println!("{count} records lost"),
 ///     });
 /// }
+/// // Or, all of them as one, `events.open_all(None)?`.
 /// # Ok(())
 /// # }
 /// ```
@@ -169,6 +178,24 @@ impl<T: BorrowMut<MapData>> PerfEventArray<T> {
             buffer,
             fd,
         })
+    }
+}
+
+impl<T: BorrowMut<MapData>> PerfEventArray<T> {
+    /// Opens the buffers of all CPUs that are online, each with room for `page_count` pages of records
+    /// (2 if `None`), a power of two.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_all(
+        &mut self,
+        page_count: Option<usize>,
+    ) -> Result<PerfEventArrayBuffers<T>, PerfBufferError> {
+        let array = Self {
+            map: Arc::clone(&self.map),
+        };
+        PerfEventArrayBuffers::open(array, page_count)
     }
 }
 

@@ -1,7 +1,10 @@
 //! [`RingBuf`]: records from programs, in the order in which they were reserved.
 //!
-//! `protocol` reads the memory that the kernel writes; `set` waits for several ring buffers.
+//! `protocol` reads the memory that the kernel writes; `set` waits for several ring buffers,
+//! `asynchronous` in a task.
 
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+mod asynchronous;
 mod protocol;
 mod set;
 #[cfg(test)]
@@ -23,6 +26,8 @@ use super::{
     of_maps::sealed::InnerMap, shared::Shared, wait,
 };
 
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+pub use self::asynchronous::{AsyncRingBuf, RingBufStream};
 pub use self::set::RingBufs;
 
 /// The reading end of a ring buffer, of type `BPF_MAP_TYPE_RINGBUF` (since kernel 5.8).

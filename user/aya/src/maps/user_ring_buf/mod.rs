@@ -2,6 +2,8 @@
 //!
 //! `protocol` writes the memory that the kernel reads.
 
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+mod asynchronous;
 mod protocol;
 #[cfg(test)]
 mod simulation;
@@ -20,6 +22,9 @@ use super::{
     Map, MapData, MapError, Pod, exclusive::Exclusive, handle::from_map, pod, shared::Shared, wait,
 };
 use crate::sys::SyscallError;
+
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+pub use self::asynchronous::AsyncUserRingBuf;
 
 /// The writing end of a user ring buffer, of type `BPF_MAP_TYPE_USER_RINGBUF` (since kernel 6.1).
 ///

@@ -1,0 +1,362 @@
+//! Channels in asynchronous tasks: each record wakes its reader, whatever the runtime; what is given up
+//! takes nothing with it; a busy reader lets others run; and all CPUs' perf buffers as one.
+
+use std::{
+    fs,
+    path::Path,
+    pin::{Pin, pin},
+    task::Poll,
+    thread,
+    time::{Duration, Instant},
+};
+
+use async_std::task as std_task;
+use aya::{
+    Ebpf,
+    maps::{
+        AsyncPerfEventArray, AsyncRingBuf, AsyncUserRingBuf, MapError, PerfEventArray, RingBuf,
+        perf::PerfEvent,
+    },
+    programs::{TestRun as _, TestRunOptions, Xdp},
+    util::online_cpus,
+};
+use aya_netlab::{FAR_ADDRESS, udp_packet};
+use aya_tests::{TestResult, frame, in_both_modes, object, skip, xdp};
+use futures_core::Stream;
+use nix::{sched, unistd::Pid};
+
+/// How long a reader that is not woken may hold up a test.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Event = [u64; 3];
+
+/// A packet whose payload begins with a number.
+fn numbered(number: u32) -> Vec<u8> {
+    let mut payload = [0; 16];
+    payload[..4].copy_from_slice(&number.to_ne_bytes());
+    frame(&udp_packet(FAR_ADDRESS, 1, 2, &payload))
+}
+
+fn run(program: &Xdp, packet: &[u8], repeat: u32) -> TestResult<u32> {
+    let options = TestRunOptions {
+        data_in: Some(packet),
+        repeat,
+        ..TestRunOptions::default()
+    };
+    Ok(program.test_run(options)?.return_value)
+}
+
+/// Keeps the calling thread on one CPU, which is where test runs of its programs happen then.
+fn stay_on(cpu: u32) -> TestResult {
+    let mut set = sched::CpuSet::new();
+    set.set(usize::try_from(cpu)?)?;
+    Ok(sched::sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+fn cpus() -> TestResult<Vec<u32>> {
+    Ok(online_cpus().map_err(|(_, error)| error)?)
+}
+
+fn load(object: &[u8], program: &str) -> TestResult<Ebpf> {
+    let mut ebpf = Ebpf::load(object)?;
+    xdp(&mut ebpf, program)?.load()?;
+    Ok(ebpf)
+}
+
+fn take(ebpf: &mut Ebpf, map: &str) -> TestResult<aya::maps::Map> {
+    Ok(ebpf.take_map(map).ok_or("no map")?)
+}
+
+/// Runs a test in both kinds of runtime.
+fn in_both_runtimes(test: impl AsyncFn() -> TestResult) -> TestResult {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, test()).await? })?;
+    std_task::block_on(async { async_std::future::timeout(PATIENCE, test()).await? })
+}
+
+/// Sends records one at a time in another thread, with pauses in which the reader falls asleep.
+fn send_slowly(
+    mut ebpf: Ebpf,
+    program: &'static str,
+    count: u32,
+) -> thread::JoinHandle<Result<(), String>> {
+    thread::spawn(move || {
+        let mut sent = || -> TestResult {
+            let program = xdp(&mut ebpf, program)?;
+            for number in 0..count {
+                run(program, &numbered(number), 1)?;
+                if number % 3 == 0 {
+                    thread::sleep(Duration::from_millis(6));
+                }
+            }
+            Ok(())
+        };
+        sent().map_err(|error| error.to_string())
+    })
+}
+
+fn finish(producer: thread::JoinHandle<Result<(), String>>) -> TestResult {
+    Ok(producer.join().map_err(|_| "the producer panicked")??)
+}
+
+in_both_modes! {
+    /// Each record wakes the task that waits for it; the records are lent.
+    fn records_of_a_ring_buffer(object: "rings", since 5, 8) {
+        const SENT: u32 = 60;
+        in_both_runtimes(async || {
+            let mut ebpf = load(object, "typed")?;
+            let mut ring = AsyncRingBuf::try_from(take(&mut ebpf, "EVENTS")?)?;
+            let producer = send_slowly(ebpf, "typed", SENT);
+            for number in 0..SENT {
+                let item = ring.next().await.ok_or("ended")??;
+                assert_eq!(item.read::<Event>()?[0], u64::from(number));
+            }
+            assert_eq!(ring.ring_buf().available_bytes(), 0);
+            finish(producer)
+        })
+    }
+
+    /// As values, by the stream's own `next` and by the trait; a record of another size is an error and the
+    /// next one comes.
+    fn values_of_a_ring_buffer(object: "rings", since 5, 8) {
+        const SENT: u32 = 30;
+        in_both_runtimes(async || {
+            let mut ebpf = load(object, "typed")?;
+            xdp(&mut ebpf, "adaptive")?.load()?;
+            let ring = RingBuf::try_from(take(&mut ebpf, "EVENTS")?)?;
+            let mut stream = AsyncRingBuf::from_ring_buf(ring)?.decode::<Event>();
+            run(xdp(&mut ebpf, "adaptive")?, &numbered(9), 1)?;
+            let producer = send_slowly(ebpf, "typed", SENT);
+            let error = stream.next().await.ok_or("ended")?.err().ok_or("a value")?;
+            assert!(matches!(&error, MapError::InvalidRecordSize { name, size: 24, found: 8 } if name == "EVENTS"));
+            for number in 0..SENT {
+                let event = match number % 2 {
+                    0 => stream.next().await,
+                    _ => std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await,
+                };
+                assert_eq!(event.ok_or("ended")??[0], u64::from(number));
+            }
+            finish(producer)
+        })
+    }
+
+    /// A wait that is given up takes no record with it.
+    fn a_wait_may_be_given_up(object: "rings", since 5, 8) {
+        const SENT: u32 = 40;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut ebpf = load(object, "typed")?;
+            let mut stream = AsyncRingBuf::try_from(take(&mut ebpf, "EVENTS")?)?.decode::<Event>();
+            let producer = send_slowly(ebpf, "typed", SENT);
+            let (mut expected, mut given_up, started) = (0, 0, Instant::now());
+            while expected < u64::from(SENT) {
+                tokio::select! {
+                    biased;
+                    event = stream.next() => {
+                        assert_eq!(event.ok_or("ended")??[0], expected);
+                        expected += 1;
+                    }
+                    () = tokio::time::sleep(Duration::from_millis(1)) => {
+                        given_up += 1;
+                        assert!(started.elapsed() < PATIENCE, "{expected} records came");
+                    }
+                }
+            }
+            assert!(given_up > 0);
+            finish(producer)
+        })
+    }
+
+    /// A task that always finds something lets the others of its thread run.
+    fn a_busy_reader_lets_others_run(object: "rings", since 5, 8) {
+        const SENT: u32 = 100;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut ebpf = load(object, "typed")?;
+            let mut ring = AsyncRingBuf::try_from(take(&mut ebpf, "EVENTS")?)?;
+            run(xdp(&mut ebpf, "typed")?, &numbered(0), SENT)?;
+            let other = tokio::spawn(async {});
+            let mut alone = 0;
+            while !other.is_finished() {
+                ring.next().await.ok_or("ended")??;
+                alone += 1;
+            }
+            assert!(alone < SENT, "the other task had to wait for all");
+            Ok(())
+        })
+    }
+
+    /// A task waits for room in a user ring buffer, and a program makes some.
+    fn room_in_a_user_ring_buffer(object: "user_rings", since 6, 1) {
+        in_both_runtimes(async || {
+            let mut ebpf = load(object, "drain")?;
+            let mut orders = AsyncUserRingBuf::try_from(take(&mut ebpf, "ORDERS")?)?;
+            let mut events = RingBuf::try_from(take(&mut ebpf, "EVENTS")?)?;
+            assert!(matches!(
+                orders.reserve(5000).await,
+                Err(MapError::RecordTooLarge { size: 5000, capacity: 4096, .. })
+            ));
+            // Far more than fits at once.
+            let producer = thread::spawn(move || {
+                let mut drained = || -> TestResult {
+                    let program = xdp(&mut ebpf, "drain")?;
+                    let (mut seen, started) = (0, Instant::now());
+                    while seen < 1000 && started.elapsed() < PATIENCE {
+                        thread::sleep(Duration::from_millis(3));
+                        run(program, &numbered(0), 1)?;
+                        events.for_each(|record| {
+                            let number = record.split::<u64>().map(|(number, _)| number);
+                            assert_eq!(number.ok(), Some(seen));
+                            seen += 1;
+                        });
+                    }
+                    assert_eq!(seen, 1000);
+                    Ok(())
+                };
+                drained().map_err(|error| error.to_string())
+            });
+            for number in 0..500_u64 {
+                orders.send(&(number * 2)).await?;
+                let mut entry = orders.reserve(100).await?;
+                entry[..8].copy_from_slice(&(number * 2 + 1).to_ne_bytes());
+                entry.submit();
+            }
+            finish(producer)
+        })
+    }
+
+    /// One call opens the buffers of all CPUs, and one wait is for all of them; losses add up.
+    fn perf_buffers_of_all_cpus(object: "channels", since 5, 8) {
+        let mut ebpf = load(object, "typed")?;
+        let mut array = PerfEventArray::try_from(take(&mut ebpf, "TYPED")?)?;
+        let mut buffers = array.open_all(Some(1))?;
+        assert!(buffers.cpus().eq(cpus()?));
+        assert!(!buffers.wait(Some(Duration::from_millis(10)))?);
+        assert!(buffers.refresh()?.is_empty(), "no CPU has come");
+        let program = xdp(&mut ebpf, "typed")?;
+        for (number, cpu) in (0..20).zip(cpus()?.into_iter().cycle()) {
+            stay_on(cpu)?;
+            run(program, &numbered(number), 1)?;
+            assert!(buffers.wait(Some(PATIENCE))?);
+            let mut seen = Vec::new();
+            buffers.for_each(|cpu, event| match event {
+                PerfEvent::Sample { head, tail } => seen.push((cpu, [head, tail].concat())),
+                PerfEvent::Lost { .. } => seen.push((u32::MAX, Vec::new())),
+            });
+            let [(from, record)] = &seen[..] else {
+                return Err(format!("{seen:x?}").into());
+            };
+            assert_eq!((*from, &record[4..8]), (cpu, &number.to_ne_bytes()[..]));
+        }
+        // Each CPU loses the same number, which its next record tells.
+        const SENT: u32 = 500;
+        let mut records = vec![Vec::new(); 2000];
+        for cpu in cpus()? {
+            stay_on(cpu)?;
+            run(program, &numbered(0), SENT)?;
+        }
+        let full = buffers.read_events(&mut records)?;
+        for cpu in cpus()? {
+            stay_on(cpu)?;
+            run(program, &numbered(0), 1)?;
+        }
+        let next = buffers.read_events(&mut records)?;
+        assert_eq!((full.lost, next.read), (0, cpus()?.len()));
+        let sent = cpus()?.len() * SENT as usize;
+        assert_eq!(next.lost, sent - full.read);
+        assert_eq!(buffers.lost(), next.lost as u64);
+        Ok(())
+    }
+
+    /// All CPUs in one task: lent records, values, and how many were lost.
+    fn perf_buffers_in_one_task(object: "channels", since 5, 8) {
+        const SENT: u32 = 40;
+        in_both_runtimes(async || {
+            let mut ebpf = load(object, "typed")?;
+            let mut array = AsyncPerfEventArray::try_from(take(&mut ebpf, "TYPED")?)?;
+            let mut events = array.open_all(Some(1))?;
+            let producer = send_slowly(ebpf, "typed", 2 * SENT);
+            let mut seen = Vec::new();
+            for _ in 0..SENT {
+                let (_, number) = events.next().await.ok_or("ended")??.split::<[u32; 2]>()?.0.into();
+                seen.push(number);
+            }
+            let mut events = events.decode::<[u32; 2]>();
+            for _ in 0..SENT {
+                let mut next = pin!(async { events.next().await });
+                // Given up once, right away.
+                let first = std::future::poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+                let event = match first {
+                    Poll::Ready(event) => event,
+                    Poll::Pending => {
+                        drop(first);
+                        next.await
+                    }
+                };
+                seen.push(event.ok_or("ended")??[1]);
+            }
+            assert_eq!(events.buffers().lost(), 0);
+            // The producer may have moved from one CPU to another.
+            seen.sort_unstable();
+            assert!(seen.into_iter().eq(0..2 * SENT));
+            finish(producer)
+        })
+    }
+}
+
+/// A CPU that goes offline is no error for the reader and leaves what it has sent; one that comes is
+/// opened. Where CPUs can be switched off.
+#[test]
+fn cpus_come_and_go() -> TestResult {
+    const NAME: &str = "cpus_come_and_go";
+    if let Some(reason) = aya_tests::missing_privilege() {
+        return Ok(skip(NAME, reason)?);
+    }
+    let Some(object) = object("donor", "channels") else {
+        return Ok(skip(
+            NAME,
+            "needs a toolchain for donor mode when it is built",
+        )?);
+    };
+    let online = |cpu: u32| format!("/sys/devices/system/cpu/cpu{cpu}/online");
+    let all = cpus()?;
+    // Never on a machine that others use.
+    let guest = Path::new("/guest/commands").is_dir();
+    let last = match all[..] {
+        [.., last] if all.len() > 1 && guest && fs::metadata(online(last)).is_ok() => last,
+        _ => {
+            return Ok(skip(
+                NAME,
+                "needs a guest with a CPU that can be switched off",
+            )?);
+        }
+    };
+    let mut ebpf = load(object, "typed")?;
+    let mut buffers = PerfEventArray::try_from(take(&mut ebpf, "TYPED")?)?.open_all(Some(1))?;
+    let program = xdp(&mut ebpf, "typed")?;
+    let count = |buffers: &mut aya::maps::perf::PerfEventArrayBuffers<_>| {
+        let mut seen = 0;
+        buffers.for_each(|_, _| seen += 1);
+        seen
+    };
+    stay_on(last)?;
+    run(program, &numbered(0), 3)?;
+    stay_on(all[0])?;
+    fs::write(online(last), "0")?;
+    assert_eq!(count(&mut buffers), 3, "what was sent before can be read");
+    assert!(!buffers.wait(Some(Duration::from_millis(50)))?, "quiet");
+    run(program, &numbered(0), 2)?;
+    assert!(buffers.wait(Some(PATIENCE))?, "the others go on");
+    assert_eq!(count(&mut buffers), 2);
+    assert!(buffers.refresh()?.is_empty());
+    assert!(!buffers.cpus().any(|cpu| cpu == last));
+    fs::write(online(last), "1")?;
+    assert_eq!(buffers.refresh()?, [last]);
+    stay_on(last)?;
+    run(program, &numbered(0), 4)?;
+    assert!(buffers.wait(Some(PATIENCE))?);
+    assert_eq!(count(&mut buffers), 4);
+    Ok(())
+}
