@@ -98,6 +98,10 @@ impl Ring {
         self.memory().header(position)
     }
 
+    /// Nothing that the rules of memory know of.
+    #[allow(clippy::unused_self, reason = "as the real one")]
+    pub(crate) const fn prefetch(&self, _position: usize) {}
+
     /// # Safety
     ///
     /// None is needed: loom watches the cell.
