@@ -1,6 +1,6 @@
 //! Elements of maps: one by one, and all of them.
 
-use std::time::Instant;
+use std::{cell::Cell, time::Instant};
 
 use aya::{
     maps::{HashMap, Map, PerCpuArray, PerCpuValues},
@@ -38,9 +38,17 @@ fn time(count: u32, mut work: impl FnMut() -> bool) -> Result<f64> {
     }
 }
 
-/// The keys of one round, spread over the whole map.
-fn keys(round: u32) -> impl Iterator<Item = u32> {
-    (0..OPERATIONS).map(move |index| (round + index).wrapping_mul(48_271) % ENTRIES)
+/// The keys of each round, spread over the whole map: both sides draw from them, so that neither asks for
+/// what a round has just brought into the caches.
+struct Keys(Cell<u32>);
+
+impl Keys {
+    fn next(&self) -> impl Iterator<Item = u32> + use<> {
+        let start = self.0.get();
+        self.0.set((start + OPERATIONS) % ENTRIES);
+        (start..start + OPERATIONS)
+            .map(|index| (u64::from(index) * 48_271 % u64::from(ENTRIES)) as u32)
+    }
 }
 
 fn value_of(key: u32) -> u64 {
@@ -55,20 +63,18 @@ fn single(table: Map) -> Result<()> {
     for key in 0..ENTRIES {
         table.insert(key, value_of(key), 0)?;
     }
-    // Each side asks for what the other has not just brought into the caches.
-    let (mut a, mut b) = (0, ENTRIES / 2);
+    let keys = Keys(Cell::new(0));
     let pairs = Pairs::run(
         ROUNDS,
         || {
-            a += OPERATIONS;
             time(OPERATIONS, || {
-                keys(a).all(|key| table.get(&key, 0).is_ok_and(|value| value == value_of(key)))
+                let mut keys = keys.next();
+                keys.all(|key| table.get(&key, 0).is_ok_and(|value| value == value_of(key)))
             })
         },
         || {
-            b += OPERATIONS;
             time(OPERATIONS, || {
-                keys(b).all(|key| bare.get(key) == Some(value_of(key)))
+                keys.next().all(|key| bare.get(key) == Some(value_of(key)))
             })
         },
     )?;
@@ -76,15 +82,14 @@ fn single(table: Map) -> Result<()> {
     let pairs = Pairs::run(
         ROUNDS,
         || {
-            a += OPERATIONS;
             time(OPERATIONS, || {
-                keys(a).all(|key| table.insert(key, value_of(key), 0).is_ok())
+                let mut keys = keys.next();
+                keys.all(|key| table.insert(key, value_of(key), 0).is_ok())
             })
         },
         || {
-            b += OPERATIONS;
             time(OPERATIONS, || {
-                keys(b).all(|key| bare.set(key, value_of(key)))
+                keys.next().all(|key| bare.set(key, value_of(key)))
             })
         },
     )?;

@@ -19,7 +19,7 @@ pub(crate) const ENOTSUPP: Errno = Errno(524);
 
 impl MapData {
     /// Copies the value of `key` into `value`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lookup(&self, key: &[u8], value: &mut [u8], flags: u64) -> Result<(), MapError> {
         self.fd()
             .raw()
@@ -27,14 +27,14 @@ impl MapData {
             .map_err(|error| self.missing(error, MapError::KeyNotFound))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get<K: Pod, V: Value>(&self, key: &K, flags: u64) -> Result<V, MapError> {
         let mut value = V::zeroed()?;
         self.get_into(key, &mut value, flags)?;
         Ok(value)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get_into<K: Pod, V: Value>(
         &self,
         key: &K,
@@ -44,7 +44,7 @@ impl MapData {
         value.fill(|bytes| self.lookup(pod::bytes_of(key), bytes, flags))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn update(&self, key: &[u8], value: &[u8], flags: u64) -> Result<(), MapError> {
         self.fd()
             .raw()
@@ -52,7 +52,7 @@ impl MapData {
             .map_err(|error| self.refused(error))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set<K: Pod, V: Value>(
         &mut self,
         key: &K,

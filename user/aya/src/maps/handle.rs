@@ -218,6 +218,7 @@ macro_rules! table {
             ///
             /// [`MapError::KeyNotFound`] when there is none, [`MapError::SyscallError`] when the
             /// kernel refuses.
+            #[inline]
             pub fn get(&self, key: &$key, flags: u64) -> Result<$value, MapError> {
                 self.inner.borrow().get(key, flags)
             }
@@ -249,6 +250,7 @@ macro_rules! table {
             ///
             /// [`MapError::Full`], or [`MapError::SyscallError`]: `EEXIST` and `ENOENT` as the flags
             /// say.
+            #[inline]
             pub fn insert(
                 &mut self,
                 key: impl Borrow<$key>,
