@@ -62,7 +62,7 @@ fn record<const ROOM: usize>(ctx: &XdpContext) -> Record<ROOM> {
     Record {
         number: 1,
         len: (ctx.data_end() - ctx.data()) as u32,
-        queue: ctx.rx_queue_index() as u32,
+        queue: ctx.rx_queue_index(),
         mark: 0x0123_4567_89ab_cdef,
         room: [0; ROOM],
     }
