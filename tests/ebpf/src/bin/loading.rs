@@ -44,7 +44,7 @@ fn count(ctx: XdpContext) -> u32 {
                 reserved: [0; 2],
                 bytes: length,
             };
-            let _full = FLOWS.insert(&0, &flow, 0);
+            let _full = FLOWS.insert(0, flow, 0);
         }
     }
     xdp_action::XDP_PASS
