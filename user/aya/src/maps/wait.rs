@@ -56,3 +56,28 @@ pub(super) fn closed(name: &str, io_error: io::Error) -> MapError {
         io_error,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd as _;
+
+    use super::*;
+
+    /// How long a test that waits in vain may take.
+    const MOMENT: Option<Duration> = Some(Duration::from_millis(1));
+
+    #[test]
+    fn a_closed_channel_is_an_error_that_names_the_map() {
+        let (channel, other_end) = io::pipe().unwrap();
+        assert!(!until("EVENTS", channel.as_fd(), MOMENT, || Ok(false)).unwrap());
+        drop(other_end);
+        let error = until("EVENTS", channel.as_fd(), None, || Ok(false)).unwrap_err();
+        assert!(
+            matches!(&error, MapError::Closed { name, .. } if name == "EVENTS"),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("`EVENTS`"), "{error}");
+        // What came before can still be read.
+        assert!(until("EVENTS", channel.as_fd(), None, || Ok(true)).unwrap());
+    }
+}
