@@ -11,7 +11,7 @@ unsafe extern \"C\" {
     fn __aya_arena_cast(arena: *mut u8, address: u64) -> *mut u64;
 }
 #[unsafe(no_mangle)] #[unsafe(link_section = \"maps\")]
-static ARENA: [u32; 7] = [33, 0, 0, 1, 1 << 10, 0, 0];
+static ARENA: [u32; 10] = [33, 0, 0, 1, 1 << 10, 0, 0, 0, 0, 0];
 #[unsafe(no_mangle)] #[unsafe(link_section = \"socket\")]
 extern \"C\" fn program(context: *mut u64) -> u64 {
     unsafe {
