@@ -7,6 +7,7 @@ use std::{fs, os::fd::AsRawFd as _, os::fd::RawFd};
 
 use aya_sys::Errno;
 use aya_uapi::{
+    MapType,
     bindings::{BPF_F_RDONLY, BPF_F_WRONLY},
     maps::Ops,
 };
@@ -174,12 +175,14 @@ impl MapData {
     /// What the kernel's refusal of something with elements means.
     #[cold]
     pub(crate) fn refused(&self, error: aya_sys::Error) -> MapError {
+        let full = || MapError::Full {
+            name: self.name().to_owned(),
+            max_entries: self.max_entries(),
+        };
         match error.errno {
-            // The latter of tries.
-            Errno::E2BIG | Errno::ENOSPC => MapError::Full {
-                name: self.name().to_owned(),
-                max_entries: self.max_entries(),
-            },
+            Errno::E2BIG => full(),
+            // How tries say it; maps of sockets say something else with it.
+            Errno::ENOSPC if self.map_type() == MapType::LPM_TRIE => full(),
             Errno::EPERM => match self.closed_to_user_space() {
                 Some(reason) => MapError::AccessDenied {
                     name: self.name().to_owned(),
