@@ -27,7 +27,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::programs::{Xdp, loaded_links, loaded_programs};
+use aya::programs::{TestRun as _, TestRunOptions, Xdp, loaded_links, loaded_programs};
+use nix::{sched, unistd::Pid};
 
 /// What a test returns.
 pub type TestResult<T = ()> = Result<T, Box<dyn Error>>;
@@ -212,6 +213,29 @@ impl log::Log for Recorder {
 pub fn frame(packet: &[u8]) -> Vec<u8> {
     const HEADER: [u8; 14] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
     [&HEADER, packet].concat()
+}
+
+/// Runs a program so many times on a packet; what it returned the last time.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn run_on(program: &Xdp, packet: &[u8], repeat: u32) -> TestResult<u32> {
+    let options = TestRunOptions {
+        data_in: Some(packet),
+        repeat,
+        ..TestRunOptions::default()
+    };
+    Ok(program.test_run(options)?.return_value)
+}
+
+/// Keeps the calling thread on one CPU, which is where test runs of its programs happen then.
+///
+/// # Errors
+/// When there is no such CPU.
+pub fn stay_on(cpu: u32) -> TestResult {
+    let mut set = sched::CpuSet::new();
+    set.set(usize::try_from(cpu)?)?;
+    Ok(sched::sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
 /// The XDP program called `name`.

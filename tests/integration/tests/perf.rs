@@ -14,13 +14,12 @@ use aya::{
         AsyncPerfEventArray, MapData, PerfEventArray,
         perf::{AsyncPerfEventArrayBuffer, Events, PerfEventArrayBuffer},
     },
-    programs::{TestRun as _, TestRunOptions, Xdp, XdpMode},
+    programs::XdpMode,
     util::online_cpus,
 };
 use aya_netlab::{FAR_ADDRESS, Lab, NEAR, udp_packet};
-use aya_tests::{TestResult, frame, in_both_modes, xdp};
+use aya_tests::{TestResult, frame, in_both_modes, run_on, stay_on, xdp};
 use bytes::BytesMut;
-use nix::{sched, unistd::Pid};
 use tokio::io::{Interest, unix::AsyncFd};
 
 /// How long a reader that is not woken may hold up a test.
@@ -31,22 +30,6 @@ fn numbered(number: u32, payload: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..payload).map(|at| (at % 251) as u8).collect();
     bytes[..4].copy_from_slice(&number.to_ne_bytes());
     frame(&udp_packet(FAR_ADDRESS, 1, 2, &bytes))
-}
-
-fn run(program: &Xdp, packet: &[u8], repeat: u32) -> TestResult<u32> {
-    let options = TestRunOptions {
-        data_in: Some(packet),
-        repeat,
-        ..TestRunOptions::default()
-    };
-    Ok(program.test_run(options)?.return_value)
-}
-
-/// Keeps the calling thread on one CPU, which is where test runs of its programs happen then.
-fn stay_on(cpu: u32) -> TestResult {
-    let mut set = sched::CpuSet::new();
-    set.set(usize::try_from(cpu)?)?;
-    Ok(sched::sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
 /// Loads one program; the object and its array of that name.
@@ -104,7 +87,7 @@ in_both_modes! {
             // Far more than a page in all, so that the end of the buffer falls anywhere.
             for number in 0..100 {
                 let packet = numbered(number, 20 + number as usize * 9);
-                run(program, &packet, 1)?;
+                run_on(program, &packet, 1)?;
                 for (place, (_, buffer)) in buffers.iter_mut().enumerate() {
                     let records = records(buffer)?;
                     assert_eq!(records.len(), usize::from(place == index));
@@ -148,7 +131,7 @@ in_both_modes! {
         let (mut ebpf, map) = load(object, "bytes", "BYTES")?;
         let mut buffers = open(map, 1)?;
         let packet = numbered(7, 20);
-        run(xdp(&mut ebpf, "bytes")?, &packet, 3)?;
+        run_on(xdp(&mut ebpf, "bytes")?, &packet, 3)?;
         let mut all = Vec::new();
         for (_, buffer) in &mut buffers {
             all.extend(records(buffer)?);
@@ -169,19 +152,19 @@ in_both_modes! {
         let (cpu, packet) = (online_cpus().map_err(|(_, error)| error)?[0], numbered(0, 18));
         stay_on(cpu)?;
         let errno = |errno: nix::errno::Errno| errno as u32;
-        assert_eq!(run(program, &packet, 1)?, errno(nix::errno::Errno::ENOENT), "no buffer");
+        assert_eq!(run_on(program, &packet, 1)?, errno(nix::errno::Errno::ENOENT), "no buffer");
         let mut buffers = open(map, 1)?;
         let buffer = &mut buffers[0].1;
-        assert_eq!(run(program, &numbered(1, 18), 1)?, errno(nix::errno::Errno::EFAULT), "too long");
+        assert_eq!(run_on(program, &numbered(1, 18), 1)?, errno(nix::errno::Errno::EFAULT), "too long");
         assert!(!buffer.readable());
 
-        assert_eq!(run(program, &packet, SENT)?, errno(nix::errno::Errno::ENOSPC), "no room");
+        assert_eq!(run_on(program, &packet, SENT)?, errno(nix::errno::Errno::ENOSPC), "no room");
         let mut records = vec![Vec::new(); SENT as usize];
         let full = buffer.read_events(&mut records)?;
         // A header of 8 bytes and 4 for the length; the kernel keeps a byte free.
         let each = 8 + 4 + padded(8 + packet.len());
         assert_eq!(full, Events { read: (4096 - 1) / each, lost: 0 });
-        assert_eq!(run(program, &packet, 1)?, 0);
+        assert_eq!(run_on(program, &packet, 1)?, 0);
         let next = buffer.read_events(&mut records)?;
         assert_eq!(next, Events { read: 1, lost: SENT as usize - full.read });
         assert_eq!(buffer.read_events(&mut records)?, Events::default());
@@ -252,7 +235,7 @@ in_both_modes! {
                     stay_on(cpu)?;
                     let program = xdp(&mut ebpf, "typed")?;
                     for number in 0..SENT {
-                        run(program, &numbered(number, 20), 1)?;
+                        run_on(program, &numbered(number, 20), 1)?;
                         thread::sleep(Duration::from_millis(2));
                     }
                     Ok(())
@@ -292,7 +275,7 @@ in_both_modes! {
             let cpu = online_cpus().map_err(|(_, error)| error)?[0];
             stay_on(cpu)?;
             let mut buffer = AsyncPerfEventArray::try_from(map)?.open(cpu, Some(4))?;
-            run(xdp(&mut ebpf, "typed")?, &numbered(0, 20), SENT)?;
+            run_on(xdp(&mut ebpf, "typed")?, &numbered(0, 20), SENT)?;
             let other = tokio::spawn(async {});
             let mut record = [BytesMut::new()];
             let mut alone = 0;
@@ -348,7 +331,7 @@ async fn one_at_a_time(mut ebpf: Ebpf, read: mpsc::Receiver<u32>) -> TestResult 
                 if number % 8 == 0 {
                     stay_on(cpus[number as usize / 8 % cpus.len()])?;
                 }
-                run(program, &numbered(number, 20), 1)?;
+                run_on(program, &numbered(number, 20), 1)?;
                 assert_eq!(read.recv_timeout(PATIENCE)?, number);
             }
             Ok(())

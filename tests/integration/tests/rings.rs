@@ -11,10 +11,9 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     maps::{MapData, MapError, RingBuf, ring_buf::RingBufs},
-    programs::{TestRun as _, TestRunOptions, Xdp},
 };
 use aya_netlab::{FAR_ADDRESS, udp_packet};
-use aya_tests::{TestResult, frame, in_both_modes, xdp};
+use aya_tests::{TestResult, frame, in_both_modes, run_on, xdp};
 
 /// How long a reader that is not woken may hold up a test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,15 +32,6 @@ fn order(number: u32, words: u32, flags: u64) -> Vec<u8> {
     payload[4..8].copy_from_slice(&words.to_ne_bytes());
     payload[8..].copy_from_slice(&flags.to_ne_bytes());
     frame(&udp_packet(FAR_ADDRESS, 1, 2, &payload))
-}
-
-fn run(program: &Xdp, packet: &[u8], repeat: u32) -> TestResult<u32> {
-    let options = TestRunOptions {
-        data_in: Some(packet),
-        repeat,
-        ..TestRunOptions::default()
-    };
-    Ok(program.test_run(options)?.return_value)
 }
 
 const PASS: u32 = 2;
@@ -92,7 +82,7 @@ in_both_modes! {
         // More than the buffer holds, in turns of two sizes, so that its end falls anywhere.
         for number in 0..60 {
             let times = number % 9 + 1;
-            assert_eq!(run(program, &order(number, 0, 0), times)?, PASS);
+            assert_eq!(run_on(program, &order(number, 0, 0), times)?, PASS);
             let item = ring.next().ok_or("no record")?;
             assert_eq!(item.read::<Event>()?, event(number));
             drop(item);
@@ -109,7 +99,7 @@ in_both_modes! {
         let (mut ebpf, mut ring) = load(object, "discarded")?;
         let program = xdp(&mut ebpf, "discarded")?;
         for flags in [0, NO_WAKEUP] {
-            assert_eq!(run(program, &order(0, 0, flags), 3)?, PASS);
+            assert_eq!(run_on(program, &order(0, 0, flags), 3)?, PASS);
             assert_eq!(ring.available_bytes(), 3 * (HEADER + 8));
             assert!(ring.next().is_none());
             assert_eq!((ring.available_bytes(), ring.for_each(|_| ())), (0, 0));
@@ -123,7 +113,7 @@ in_both_modes! {
         let program = xdp(&mut ebpf, "variable")?;
         for round in 0..3 {
             for words in [1, 64, 2, 63, 17, 33, 5, 64, 64, 64] {
-                assert_eq!(run(program, &order(0, words, round % 2), 1)?, PASS);
+                assert_eq!(run_on(program, &order(0, words, round % 2), 1)?, PASS);
                 if round % 2 == 1 {
                     assert!(ring.next().is_none(), "discarded");
                     continue;
@@ -137,7 +127,7 @@ in_both_modes! {
             }
         }
         // Larger than the buffer: no record, no harm.
-        assert_eq!(run(program, &order(0, 4096 / 8, 0), 1)?, DROP);
+        assert_eq!(run_on(program, &order(0, 4096 / 8, 0), 1)?, DROP);
         assert!(ring.next().is_none());
         assert_eq!(ebpf.global::<u64>("LOST")?.read()?, 1);
         Ok(())
@@ -150,15 +140,15 @@ in_both_modes! {
         let lost = ebpf.global::<u64>("LOST")?;
         // The kernel keeps a byte free.
         let most = (4096 - 1) / (HEADER + size_of::<Event>());
-        run(xdp(&mut ebpf, "typed")?, &order(0, 0, 0), 500)?;
+        run_on(xdp(&mut ebpf, "typed")?, &order(0, 0, 0), 500)?;
         assert_eq!(lost.read()?, 500 - most as u64);
         let program = xdp(&mut ebpf, "adaptive")?;
-        while run(program, &order(0, 0, 0), 1)? == PASS {}
+        while run_on(program, &order(0, 0, 0), 1)? == PASS {}
         let before = lost.read()?;
-        assert_eq!(run(program, &order(0, 0, 0), 10)?, DROP);
+        assert_eq!(run_on(program, &order(0, 0, 0), 10)?, DROP);
         assert_eq!(lost.read()?, before + 10);
         ring.for_each(|_| ());
-        assert_eq!(run(program, &order(0, 0, 0), 10)?, PASS);
+        assert_eq!(run_on(program, &order(0, 0, 0), 10)?, PASS);
         assert_eq!(lost.read()?, before + 10);
         Ok(())
     }
@@ -167,7 +157,7 @@ in_both_modes! {
     fn programs_wake_the_reader_or_not(object: "rings", since 5, 8) {
         let (mut ebpf, mut ring) = load(object, "typed")?;
         let program = xdp(&mut ebpf, "typed")?;
-        let send = |flags| run(program, &order(0, 0, flags), 1).map(drop);
+        let send = |flags| run_on(program, &order(0, 0, flags), 1).map(drop);
         let (ready, time) = meanwhile(|| send(NO_WAKEUP), || Ok(ring.wait(Some(NAP))?))?;
         assert!(time >= NAP, "not woken");
         assert!(ready, "but the record is there when the time is over");
@@ -193,11 +183,11 @@ in_both_modes! {
         const THRESHOLD: usize = 512;
         let (mut ebpf, mut ring) = load(object, "adaptive")?;
         let program = xdp(&mut ebpf, "adaptive")?;
-        let few = || run(program, &order(0, 0, 0), 10).map(drop);
+        let few = || run_on(program, &order(0, 0, 0), 10).map(drop);
         let (ready, time) = meanwhile(few, || Ok(ring.wait(Some(NAP))?))?;
         assert!(ready && time >= NAP, "10 wake nobody");
         ring.for_each(|_| ());
-        let many = || run(program, &order(0, 0, 0), 100).map(drop);
+        let many = || run_on(program, &order(0, 0, 0), 100).map(drop);
         let (ready, time) = meanwhile(many, || Ok(ring.wait(Some(PATIENCE))?))?;
         assert!(ready && time < PATIENCE);
         assert!(ring.available_bytes() >= THRESHOLD);
@@ -216,7 +206,7 @@ in_both_modes! {
         assert!(!rings.wait(Some(Duration::ZERO))?);
         for number in 0..30 {
             let index = number as usize * 7 % 3;
-            let mut send = || run(xdp(&mut programs[index], "typed")?, &order(number, 0, 0), 1).map(drop);
+            let mut send = || run_on(xdp(&mut programs[index], "typed")?, &order(number, 0, 0), 1).map(drop);
             if number < 3 {
                 let (ready, time) = meanwhile(send, || Ok(rings.wait(Some(PATIENCE))?))?;
                 assert!(ready && time < PATIENCE);
@@ -231,7 +221,7 @@ in_both_modes! {
         }
         // By turns: one that has more does not hold up the others.
         for (index, ebpf) in programs.iter_mut().enumerate() {
-            run(xdp(ebpf, "typed")?, &order(0, 0, 0), [50, 1, 2][index])?;
+            run_on(xdp(ebpf, "typed")?, &order(0, 0, 0), [50, 1, 2][index])?;
         }
         let stopped = rings.try_for_each(|ring, _| match ring {
             2 => ControlFlow::Break(ring),
@@ -270,7 +260,7 @@ in_both_modes! {
         let packet = order(1, 0, 0);
         let (mut read, mut before) = (0, 0);
         while read < RECORDS {
-            run(program, &packet, TURN)?;
+            run_on(program, &packet, TURN)?;
             let mut one_by_one = 0;
             while one_by_one < TURN / 4 {
                 let item = ring.next().ok_or("no record")?;
@@ -304,7 +294,7 @@ in_both_modes! {
             for _ in 0..2 {
                 let done = done.clone();
                 scope.spawn(move || {
-                    let sent = run(program, &order(3, 0, 0), EACH).map_err(|error| error.to_string());
+                    let sent = run_on(program, &order(3, 0, 0), EACH).map_err(|error| error.to_string());
                     done.send(sent.map(drop))
                 });
             }

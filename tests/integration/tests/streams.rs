@@ -17,13 +17,11 @@ use aya::{
         AsyncPerfEventArray, AsyncRingBuf, AsyncUserRingBuf, MapError, PerfEventArray, RingBuf,
         perf::PerfEvent,
     },
-    programs::{TestRun as _, TestRunOptions, Xdp},
     util::online_cpus,
 };
 use aya_netlab::{FAR_ADDRESS, udp_packet};
-use aya_tests::{TestResult, frame, in_both_modes, object, skip, xdp};
+use aya_tests::{TestResult, frame, in_both_modes, object, run_on, skip, stay_on, xdp};
 use futures_core::Stream;
-use nix::{sched, unistd::Pid};
 
 /// How long a reader that is not woken may hold up a test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,22 +33,6 @@ fn numbered(number: u32) -> Vec<u8> {
     let mut payload = [0; 16];
     payload[..4].copy_from_slice(&number.to_ne_bytes());
     frame(&udp_packet(FAR_ADDRESS, 1, 2, &payload))
-}
-
-fn run(program: &Xdp, packet: &[u8], repeat: u32) -> TestResult<u32> {
-    let options = TestRunOptions {
-        data_in: Some(packet),
-        repeat,
-        ..TestRunOptions::default()
-    };
-    Ok(program.test_run(options)?.return_value)
-}
-
-/// Keeps the calling thread on one CPU, which is where test runs of its programs happen then.
-fn stay_on(cpu: u32) -> TestResult {
-    let mut set = sched::CpuSet::new();
-    set.set(usize::try_from(cpu)?)?;
-    Ok(sched::sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
 fn cpus() -> TestResult<Vec<u32>> {
@@ -86,7 +68,7 @@ fn send_slowly(
         let mut sent = || -> TestResult {
             let program = xdp(&mut ebpf, program)?;
             for number in 0..count {
-                run(program, &numbered(number), 1)?;
+                run_on(program, &numbered(number), 1)?;
                 if number % 3 == 0 {
                     thread::sleep(Duration::from_millis(6));
                 }
@@ -127,7 +109,7 @@ in_both_modes! {
             xdp(&mut ebpf, "adaptive")?.load()?;
             let ring = RingBuf::try_from(take(&mut ebpf, "EVENTS")?)?;
             let mut stream = AsyncRingBuf::from_ring_buf(ring)?.decode::<Event>();
-            run(xdp(&mut ebpf, "adaptive")?, &numbered(9), 1)?;
+            run_on(xdp(&mut ebpf, "adaptive")?, &numbered(9), 1)?;
             let producer = send_slowly(ebpf, "typed", SENT);
             let error = stream.next().await.ok_or("ended")?.err().ok_or("a value")?;
             assert!(matches!(&error, MapError::InvalidRecordSize { name, size: 24, found: 8 } if name == "EVENTS"));
@@ -176,7 +158,7 @@ in_both_modes! {
         runtime.block_on(async {
             let mut ebpf = load(object, "typed")?;
             let mut ring = AsyncRingBuf::try_from(take(&mut ebpf, "EVENTS")?)?;
-            run(xdp(&mut ebpf, "typed")?, &numbered(0), SENT)?;
+            run_on(xdp(&mut ebpf, "typed")?, &numbered(0), SENT)?;
             let other = tokio::spawn(async {});
             let mut alone = 0;
             while !other.is_finished() {
@@ -205,7 +187,7 @@ in_both_modes! {
                     let (mut seen, started) = (0, Instant::now());
                     while seen < 1000 && started.elapsed() < PATIENCE {
                         thread::sleep(Duration::from_millis(3));
-                        run(program, &numbered(0), 1)?;
+                        run_on(program, &numbered(0), 1)?;
                         events.for_each(|record| {
                             let number = record.split::<u64>().map(|(number, _)| number);
                             assert_eq!(number.ok(), Some(seen));
@@ -238,7 +220,7 @@ in_both_modes! {
         let program = xdp(&mut ebpf, "typed")?;
         for (number, cpu) in (0..20).zip(cpus()?.into_iter().cycle()) {
             stay_on(cpu)?;
-            run(program, &numbered(number), 1)?;
+            run_on(program, &numbered(number), 1)?;
             assert!(buffers.wait(Some(PATIENCE))?);
             let mut seen = Vec::new();
             buffers.for_each(|cpu, event| match event {
@@ -255,12 +237,12 @@ in_both_modes! {
         let mut records = vec![Vec::new(); 2000];
         for cpu in cpus()? {
             stay_on(cpu)?;
-            run(program, &numbered(0), SENT)?;
+            run_on(program, &numbered(0), SENT)?;
         }
         let full = buffers.read_events(&mut records)?;
         for cpu in cpus()? {
             stay_on(cpu)?;
-            run(program, &numbered(0), 1)?;
+            run_on(program, &numbered(0), 1)?;
         }
         let next = buffers.read_events(&mut records)?;
         assert_eq!((full.lost, next.read), (0, cpus()?.len()));
@@ -342,12 +324,12 @@ fn cpus_come_and_go() -> TestResult {
         seen
     };
     stay_on(last)?;
-    run(program, &numbered(0), 3)?;
+    run_on(program, &numbered(0), 3)?;
     stay_on(all[0])?;
     fs::write(online(last), "0")?;
     assert_eq!(count(&mut buffers), 3, "what was sent before can be read");
     assert!(!buffers.wait(Some(Duration::from_millis(50)))?, "quiet");
-    run(program, &numbered(0), 2)?;
+    run_on(program, &numbered(0), 2)?;
     assert!(buffers.wait(Some(PATIENCE))?, "the others go on");
     assert_eq!(count(&mut buffers), 2);
     assert!(buffers.refresh()?.is_empty());
@@ -355,7 +337,7 @@ fn cpus_come_and_go() -> TestResult {
     fs::write(online(last), "1")?;
     assert_eq!(buffers.refresh()?, [last]);
     stay_on(last)?;
-    run(program, &numbered(0), 4)?;
+    run_on(program, &numbered(0), 4)?;
     assert!(buffers.wait(Some(PATIENCE))?);
     assert_eq!(count(&mut buffers), 4);
     Ok(())
