@@ -98,7 +98,7 @@ impl Place {
 /// limit.write(&100)?;
 /// let dropped = ebpf.global::<u64>("DROPPED")?;
 /// println!("{}", dropped.read()?);
-/// # Ok::<(), aya::maps::MapError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct GlobalVariable<T> {
     name: String,
