@@ -1,5 +1,5 @@
 //! `cargo xtask test`: the workspace's tests on this machine, and the tests that need a kernel in
-//! guests, one boot for each kernel.
+//! guests, one boot for each kernel and as many at a time as there are CPUs.
 
 mod tally;
 
@@ -8,10 +8,12 @@ use std::{
     io::Read as _,
     path::PathBuf,
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
-use tally::{Counts, Tally};
+use tally::{Counts, Log, Tally};
 
 use crate::{
     args::Args,
@@ -86,13 +88,13 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     if !kernels.is_empty() {
         println!("xtask: building the tests for guests");
         let suite = Suite::integration(filter.as_deref())?;
-        for kernel in &kernels {
-            let counts = suite.run(kernel);
-            results.push((format!("kernel {}", kernel.release), counts));
-        }
-    }
-    for kernel in &kernels {
-        results.push(run_acceptance(kernel, filter.as_deref())?);
+        let runs = kernels.iter().map(|kernel| Run {
+            name: format!("kernel {}", kernel.release),
+            kernel,
+            suite: &suite,
+        });
+        results.extend(in_guests(&Vec::from_iter(runs))?);
+        results.extend(run_acceptance(&kernels, filter.as_deref())?);
     }
     verdict(&results)
 }
@@ -104,22 +106,77 @@ pub(crate) fn acceptance(mut args: Args) -> Result<()> {
     args.finish()?;
     setup::native_toolchain()?;
     let kernel = Kernel::get(series.as_deref().unwrap_or(DEFAULT_KERNEL))?;
-    verdict(&[run_acceptance(&kernel, filter.as_deref())?])
+    verdict(&run_acceptance(&[kernel], filter.as_deref())?)
 }
 
-fn run_acceptance(kernel: &Kernel, filter: Option<&str>) -> Result<(String, Counts)> {
-    let suite = if kernel.series == DEFAULT_KERNEL {
-        println!(
-            "xtask: building the examples, the documents' programs and the template's projects"
-        );
-        Suite::acceptance(kernel, filter)?
-    } else {
-        println!("xtask: building the examples for kernel {}", kernel.release);
-        let filter = format!("{EXAMPLES}::{}", filter.unwrap_or_default());
-        Suite::new(executables(BEHAVIOUR)?, &[&filter]).with_examples(kernel)?
+fn run_acceptance(kernels: &[Kernel], filter: Option<&str>) -> Result<Vec<(String, Counts)>> {
+    let mut suites = Vec::new();
+    for kernel in kernels {
+        suites.push(if kernel.series == DEFAULT_KERNEL {
+            println!(
+                "xtask: building the examples, the documents' programs and the template's projects"
+            );
+            Suite::acceptance(kernel, filter)?
+        } else {
+            println!("xtask: building the examples for kernel {}", kernel.release);
+            let filter = format!("{EXAMPLES}::{}", filter.unwrap_or_default());
+            Suite::new(executables(BEHAVIOUR)?, &[&filter]).with_examples(kernel)?
+        });
+    }
+    let runs = kernels.iter().zip(&suites).map(|(kernel, suite)| Run {
+        name: format!("acceptance on {}", kernel.release),
+        kernel,
+        suite,
+    });
+    in_guests(&Vec::from_iter(runs))
+}
+
+/// One boot of a guest.
+struct Run<'a> {
+    name: String,
+    kernel: &'a Kernel,
+    suite: &'a Suite,
+}
+
+/// Runs each in its guest, as many at a time as there are CPUs, and tells of each when it has ended.
+fn in_guests(runs: &[Run<'_>]) -> Result<Vec<(String, Counts)>> {
+    vm::emulator()?;
+    let at_a_time = thread::available_parallelism().map_or(1, usize::from);
+    let waiting = Mutex::new(runs.iter().enumerate());
+    let next = || {
+        let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.next()
     };
-    let name = format!("acceptance on {}", kernel.release);
-    Ok((name, suite.run(kernel)))
+    let work = || {
+        let mut results = Vec::new();
+        while let Some((number, run)) = next() {
+            let log = match runs {
+                [_] => Log::Live,
+                _ => {
+                    println!("xtask: {}: running", run.name);
+                    Log::Kept(Vec::new())
+                }
+            };
+            results.push((number, run.suite.run(run.kernel, log)));
+        }
+        results
+    };
+    let mut results = thread::scope(|scope| {
+        let workers = Vec::from_iter((0..at_a_time.min(runs.len())).map(|_| scope.spawn(work)));
+        let mut results = Vec::new();
+        for worker in workers {
+            let ended = worker.join().map_err(|_| "a guest's thread panicked")?;
+            results.extend(ended);
+        }
+        Ok::<_, Error>(results)
+    })?;
+    results.sort_by_key(|(number, _)| *number);
+    let counts = results.into_iter().map(|(_, counts)| counts);
+    Ok(runs
+        .iter()
+        .map(|run| run.name.clone())
+        .zip(counts)
+        .collect())
 }
 
 /// Prints the counts and their sum, and judges them.
@@ -157,9 +214,9 @@ fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
         );
     }
     cargo.args(filter);
-    let mut tally = Tally::new(None);
+    let mut tally = Tally::new(None, Log::Live);
     listen(&mut cargo, "cargo test", &mut tally)?;
-    Ok(tally.counts())
+    Ok(tally.close())
 }
 
 /// The tests that need a kernel, on this machine's own, as root.
@@ -176,9 +233,9 @@ fn this_machine(filter: Option<&str>) -> Result<(String, Counts)> {
         cargo.args(["--config", "target.'cfg(unix)'.runner=['sudo', '-E']"]);
     }
     cargo.args(["--", "--test-threads=1"]);
-    let mut tally = Tally::new(Some(vm::kernel::version(release)));
+    let mut tally = Tally::new(Some(vm::kernel::version(release)), Log::Live);
     listen(&mut cargo, "cargo test", &mut tally)?;
-    Ok((format!("this machine ({release})"), tally.counts()))
+    Ok((format!("this machine ({release})"), tally.close()))
 }
 
 /// Runs a command with both of its outputs going to a tally.
@@ -195,10 +252,7 @@ fn listen(command: &mut Command, name: &str, tally: &mut Tally) -> Result<()> {
     loop {
         match output.read(&mut buffer).context(name)? {
             0 => break,
-            length => {
-                process::print(&buffer[..length]);
-                tally.feed(&buffer[..length]);
-            }
+            length => tally.feed(&buffer[..length]),
         }
     }
     let status = child.wait().context(name)?;
@@ -331,12 +385,17 @@ impl Suite {
         }
         names.sort();
         let built = guest::build_in(&names, &[(TYPES_VARIABLE, kernel.btf()?)])?;
-        self.spec
-            .files
-            .extend(names.into_iter().map(|name| GuestFile {
+        // The next kernel's take their places.
+        let kept = process::target_dir().join("tmp").join(&kernel.series);
+        fs::create_dir_all(&kept).context(kept.display())?;
+        for name in names {
+            let source = kept.join(&name);
+            fs::copy(built.join(&name), &source).context(source.display())?;
+            self.spec.files.push(GuestFile {
                 path: format!("programs/{EXAMPLES}/{name}"),
-                source: built.join(name),
-            }));
+                source,
+            });
+        }
         for command in &mut self.spec.commands {
             command
                 .environment
@@ -346,16 +405,15 @@ impl Suite {
     }
 
     /// All of it on one kernel; what goes wrong with the guest is a failure among others.
-    fn run(&self, kernel: &Kernel) -> Counts {
-        println!("\nxtask: tests on kernel {}", kernel.release);
+    fn run(&self, kernel: &Kernel, log: Log) -> Counts {
+        let mut tally = Tally::new(Some(kernel.version()), log);
+        tally.say(format_args!("\nxtask: tests on kernel {}", kernel.release));
         let name = |number: usize| self.names.get(number).map_or("?", String::as_str);
-        let mut tally = Tally::new(Some(kernel.version()));
         let ran = self.spec.run(kernel, &mut |event| match event {
-            Event::Begin(number) => println!("\n{} on {}", name(number), kernel.series),
-            Event::Output(bytes) => {
-                process::print(bytes);
-                tally.feed(bytes);
+            Event::Begin(number) => {
+                tally.say(format_args!("\n{} on {}", name(number), kernel.series));
             }
+            Event::Output(bytes) => tally.feed(bytes),
             Event::End(number, code) if name(number) == DEMO => tally.verdict(DEMO, code),
             Event::End(number, code) => tally.ended(name(number), code),
             Event::Trouble(text) => tally.fail(text),
@@ -363,6 +421,6 @@ impl Suite {
         if let Err(error) = ran {
             tally.fail(error);
         }
-        tally.counts()
+        tally.close()
     }
 }

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::process;
+
 /// Counts of one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
@@ -33,9 +35,19 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Reads the output of test executables as it comes, and counts.
+/// What becomes of the output of test executables besides being read.
+#[derive(Debug)]
+pub(crate) enum Log {
+    /// It is printed as it comes.
+    Live,
+    /// It is kept until the tally is closed: others run at the same time, and would come between.
+    Kept(Vec<u8>),
+}
+
+/// Passes on the output of test executables as it comes, and counts.
 #[derive(Debug)]
 pub(crate) struct Tally {
+    log: Log,
     /// The kernel under test, or `None` where any reason to skip is good.
     kernel: Option<(u32, u32)>,
     counts: Counts,
@@ -47,8 +59,9 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn new(kernel: Option<(u32, u32)>) -> Self {
+    pub(crate) fn new(kernel: Option<(u32, u32)>, log: Log) -> Self {
         Self {
+            log,
             kernel,
             counts: Counts::default(),
             not_run: 0,
@@ -57,8 +70,25 @@ impl Tally {
         }
     }
 
+    /// Puts words of our own between the executables' output.
+    pub(crate) fn say(&mut self, text: impl fmt::Display) {
+        self.pass_on(format!("{text}\n").as_bytes());
+    }
+
+    fn pass_on(&mut self, bytes: &[u8]) {
+        match &mut self.log {
+            Log::Live => process::print(bytes),
+            Log::Kept(kept) => kept.extend_from_slice(bytes),
+        }
+    }
+
     /// Takes more of an executable's output.
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.pass_on(bytes);
+        self.count(bytes);
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if *byte == b'\n' {
                 let line = std::mem::take(&mut self.line);
@@ -72,7 +102,7 @@ impl Tally {
     /// Takes note of an executable's end: one that fails without a failed test has crashed.
     pub(crate) fn ended(&mut self, name: &str, code: i32) {
         if !self.line.is_empty() {
-            self.feed(b"\n");
+            self.count(b"\n");
         }
         if code != 0 && self.reported == 0 {
             self.fail(format_args!("{name} ended with code {code}"));
@@ -90,11 +120,15 @@ impl Tally {
 
     /// Counts a failure that no test reported.
     pub(crate) fn fail(&mut self, what: impl fmt::Display) {
-        println!("FAILED: {what}");
+        self.say(format_args!("FAILED: {what}"));
         self.counts.failed += 1;
     }
 
-    pub(crate) fn counts(&self) -> Counts {
+    /// Prints what was kept, all at once, and returns the counts.
+    pub(crate) fn close(self) -> Counts {
+        if let Log::Kept(kept) = &self.log {
+            process::print(kept);
+        }
         let passed = self.counts.passed.saturating_sub(self.not_run);
         Counts {
             passed,
@@ -148,10 +182,10 @@ mod tests {
                        test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 4 filtered out; finished in 0.1s\n";
 
     fn tally(kernel: Option<(u32, u32)>, text: &str, code: i32) -> Counts {
-        let mut tally = Tally::new(kernel);
+        let mut tally = Tally::new(kernel, Log::Kept(Vec::new()));
         tally.feed(text.as_bytes());
         tally.ended("x", code);
-        tally.counts()
+        tally.close()
     }
 
     #[test]

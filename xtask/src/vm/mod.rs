@@ -21,7 +21,7 @@ use std::{
 };
 
 pub(crate) use kernel::Kernel;
-pub(crate) use qemu::Event;
+pub(crate) use qemu::{Event, program as emulator};
 
 use crate::{
     error::{Context as _, Error, Result},
@@ -62,9 +62,8 @@ pub(crate) struct GuestCommand {
     pub(crate) words: Vec<String>,
 }
 
-/// How often a guest is booted before it counts as one that does not. Emulated CPUs may run a breakpoint
-/// that the kernel has just taken out of its own code, which it patches a lot when it boots; under load a
-/// boot dies of that now and then. Nothing of ours has run by then.
+/// How often a guest is booted before it counts as one that does not. On a loaded machine a boot may die
+/// of a timer that comes late. Nothing of ours has run by then.
 const EMULATED_BOOTS: u32 = 3;
 
 /// What goes into a guest.
