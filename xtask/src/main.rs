@@ -90,7 +90,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "test",
-        usage: "[--kernel V,…] [--host] [FILTER]",
+        usage: "[--kernel V,…] [--host] [--guests] [FILTER]",
         about: "run all tests, those that need a kernel in guests (default: 6.12) or on this machine",
         run: test::run,
     },

@@ -13,6 +13,9 @@ use nix::{
     unistd::Pid,
 };
 
+/// After this long without an end, Ctrl-C is pressed again.
+const PRESS_AGAIN: Duration = Duration::from_secs(2);
+
 /// A running program whose output is read line by line. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Running {
@@ -77,12 +80,23 @@ impl Running {
 
     /// Presses Ctrl-C and waits for the end; what it says meanwhile comes along.
     ///
+    /// As a person would, it presses again when nothing happens: tokio forgets a signal that comes between
+    /// the two steps of getting ready for it.
+    ///
     /// # Errors
     /// When it does not end in time.
     pub fn interrupt(&mut self, patience: Duration) -> io::Result<(ExitStatus, Vec<String>)> {
-        let id = self.child.id().try_into().map_err(io::Error::other)?;
-        kill(Pid::from_raw(id), Signal::SIGINT)?;
-        self.end(patience)
+        let id = Pid::from_raw(self.child.id().try_into().map_err(io::Error::other)?);
+        let deadline = Instant::now() + patience;
+        let mut lines = Vec::new();
+        while Instant::now() < deadline {
+            kill(id, Signal::SIGINT)?;
+            let soon = deadline.min(Instant::now() + PRESS_AGAIN);
+            if let Some(status) = self.ends_by(soon, &mut lines)? {
+                return Ok((status, lines));
+            }
+        }
+        Err(does_not_end())
     }
 
     /// Waits for the end; what it says meanwhile comes along.
@@ -90,20 +104,29 @@ impl Running {
     /// # Errors
     /// When it does not end in time.
     pub fn end(&mut self, patience: Duration) -> io::Result<(ExitStatus, Vec<String>)> {
-        let deadline = Instant::now() + patience;
         let mut lines = Vec::new();
+        let ended = self.ends_by(Instant::now() + patience, &mut lines)?;
+        Ok((ended.ok_or_else(does_not_end)?, lines))
+    }
+
+    fn ends_by(
+        &mut self,
+        deadline: Instant,
+        lines: &mut Vec<String>,
+    ) -> io::Result<Option<ExitStatus>> {
         while let Some(line) = self.line(deadline)? {
             lines.push(line);
         }
         // Its output is closed, or its time over: then there is nothing to wait for.
         if Instant::now() >= deadline {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the program does not end",
-            ));
+            return Ok(None);
         }
-        Ok((self.child.wait()?, lines))
+        self.child.wait().map(Some)
     }
+}
+
+fn does_not_end() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the program does not end")
 }
 
 impl Drop for Running {

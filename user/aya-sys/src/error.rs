@@ -111,6 +111,8 @@ errnos! {
     EOPNOTSUPP,
     /// Out of range.
     ERANGE,
+    /// More than there is room for.
+    EOVERFLOW,
     /// Not a socket.
     ENOTSOCK,
     /// No such process.

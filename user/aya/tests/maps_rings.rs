@@ -284,10 +284,15 @@ fn all_at_once_or_up_to_where_one_wants() {
     }
     run(&program, 1);
     let item = ring.next().unwrap();
+    let error = item.read::<u64>().unwrap_err();
     assert!(matches!(
-        item.read::<u64>().unwrap_err(),
+        &error,
         MapError::InvalidRecordSize { name, size: 8, found: 40 } if name == "EVENTS"
     ));
+    assert_eq!(
+        error.to_string(),
+        "map `EVENTS` sent a record of 40 bytes, the given type has 8: use the type that the program sends"
+    );
     assert_eq!(item.split::<u64>().unwrap().1.len(), 32);
 }
 

@@ -104,3 +104,25 @@ fn maps_that_cannot_do_it() {
         "use a smaller number",
     );
 }
+
+#[test]
+fn channels() {
+    let name = || "EVENTS".to_owned();
+    reads(
+        &MapError::NoRoom {
+            name: name(),
+            size: 24,
+        },
+        "map `EVENTS` has no room for a record of 24 bytes: ",
+        "raise `max_entries` before loading",
+    );
+    reads(
+        &MapError::RecordTooLarge {
+            name: name(),
+            size: 5000,
+            capacity: 4096,
+        },
+        "map `EVENTS` of 4096 bytes cannot hold a record of 5000: ",
+        "raise `max_entries` before loading",
+    );
+}

@@ -58,6 +58,7 @@ const LIMIT: Duration = Duration::from_secs(1800);
 
 pub(crate) fn run(mut args: Args) -> Result<()> {
     let host = args.take_flag("--host");
+    let guests = args.take_flag("--guests");
     let kernels = match args.take_value::<String>("--kernel")? {
         Some(list) => list
             .split(',')
@@ -81,7 +82,10 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
         kernel.btf()?;
     }
 
-    let mut results = vec![("workspace".to_owned(), workspace(host, filter.as_deref())?)];
+    let mut results = Vec::new();
+    if !guests {
+        results.push(("workspace".to_owned(), workspace(host, filter.as_deref())?));
+    }
     if host {
         results.push(this_machine(filter.as_deref())?);
     }

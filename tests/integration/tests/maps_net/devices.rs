@@ -163,8 +163,13 @@ in_both_modes! {
         );
         assert!(matches!(devices.get(2, 0), Err(MapError::KeyNotFound)));
         assert!(matches!(devices.get(4, 0), Err(MapError::OutOfBounds { .. })));
-        assert_eq!(refused(devices.set(0, 9999, None, 0))?, Errno::EINVAL, "no such device");
-        assert_eq!(refused(devices.set(0, out, Some(&pass), 0))?, Errno::EINVAL, "not for devices");
+        let error = why(devices.set(0, 9999, None, 0))?;
+        assert_eq!(
+            error,
+            "map `DEVICES`: this network namespace has no interface of that index: look it up by its name"
+        );
+        let error = why(devices.set(0, out, Some(&pass), 0))?;
+        assert!(error.ends_with("the program is not for interfaces: give it a section `xdp/devmap`"), "{error}");
         assert_eq!(refused(devices.set(3, out, None, 1))?, Errno::EEXIST);
 
         let mut by_number: DevMapHash<_> = map(&mut ebpf, "BY_NUMBER")?;
@@ -245,12 +250,21 @@ in_both_modes! {
         assert_eq!(cpus.len(), 4);
         let error = cpus.set(4, 8, None, 0);
         assert!(matches!(error, Err(XdpMapError::MapError(MapError::OutOfBounds { index: 4, .. }))), "{error:?}");
-        assert_eq!(refused(cpus.set(0, 1 << 20, None, 0))?, Errno::EOVERFLOW);
-        // What kernels say to a program that is not for CPUs.
-        let error = refused(cpus.set(0, 8, Some(&pass), 0))?;
-        assert!(matches!(error, Errno::ENOMEM | Errno::EINVAL), "{error}");
+        let error = why(cpus.set(0, 1 << 20, None, 0))?;
+        assert_eq!(error, "map `CPUS`: a CPU's queue holds 16384 packets at most");
+        let error = why(cpus.set(0, 8, Some(&pass), 0))?;
+        assert_eq!(error, "map `CPUS`: the program is not for CPUs: give it a section `xdp/cpumap`");
         assert!(matches!(cpus.get(0, 0), Err(MapError::KeyNotFound)));
         Ok(())
+    }
+}
+
+/// What is wrong with a target that must be refused.
+fn why(result: Result<(), XdpMapError>) -> TestResult<String> {
+    match result {
+        Err(XdpMapError::MapError(error @ MapError::InvalidTarget { .. })) => Ok(error.to_string()),
+        Err(error) => Err(error.into()),
+        Ok(()) => Err("it was accepted".into()),
     }
 }
 

@@ -185,6 +185,15 @@ pub enum MapError {
         /// The kernel's reason.
         error: SyscallError,
     },
+    /// The kernel does not take what packets are to be redirected to.
+    InvalidTarget {
+        /// The map's name.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// The kernel's own words.
+        error: SyscallError,
+    },
     /// A map of maps whose definition says nothing about the inner maps.
     MissingInnerMapDefinition {
         /// The name of the outer map.
@@ -408,6 +417,7 @@ impl fmt::Display for MapError {
                     None => " give a map that was made for the same definition",
                 })
             }
+            Self::InvalidTarget { name, reason, .. } => write!(f, "map `{name}`: {reason}"),
             Self::InitialValue {
                 name,
                 index,
@@ -495,6 +505,7 @@ impl Error for MapError {
         match self {
             Self::CreateError { error, .. }
             | Self::InitialValue { error, .. }
+            | Self::InvalidTarget { error, .. }
             | Self::NotMapped { error, .. } => Some(error),
             Self::IoError(error)
             | Self::Closed {

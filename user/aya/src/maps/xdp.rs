@@ -16,6 +16,8 @@ use std::{
     path::Path,
 };
 
+use aya_sys::Errno;
+
 pub use super::fd_array::XskMap;
 use super::{
     IterableMap, Map, MapData, MapError, MapIter, MapKeys,
@@ -135,7 +137,38 @@ impl MapData {
             }
             value = pod::bytes_of(&target);
         }
-        Ok(self.update(pod::bytes_of(&key), value, flags)?)
+        let updated = self.update(pod::bytes_of(&key), value, flags);
+        Ok(updated.map_err(|error| self.bad_target(error, program.is_some()))?)
+    }
+
+    /// Says of a refusal what was wrong with the target or its program, where the kernel's number tells.
+    fn bad_target(&self, error: MapError, program: bool) -> MapError {
+        let MapError::SyscallError(error) = error else {
+            return error;
+        };
+        let for_cpus = self.shape().map_type == aya_uapi::MapType::CPUMAP;
+        let reason = match (error.errno(), for_cpus, program) {
+            // Some kernels say `ENOMEM` of the program.
+            (Errno::EINVAL | Errno::ENOMEM, true, true) => {
+                "the program is not for CPUs: give it a section `xdp/cpumap`"
+            }
+            (Errno::ENODEV, true, _) => "the machine has no such CPU",
+            (Errno::EOVERFLOW, true, _) => "a CPU's queue holds 16384 packets at most",
+            (Errno::EINVAL, false, true) => {
+                "this network namespace has no interface of that index, or the program is not for \
+                 interfaces: give it a section `xdp/devmap`"
+            }
+            (Errno::EINVAL, false, false) => {
+                "this network namespace has no interface of that index: look it up by its name"
+            }
+            _ => return error.into(),
+        };
+        let name = self.name().to_owned();
+        MapError::InvalidTarget {
+            name,
+            reason,
+            error,
+        }
     }
 }
 
@@ -176,8 +209,9 @@ macro_rules! targets {
             /// # Errors
             ///
             /// [`XdpMapError::ChainedProgramNotSupported`] for a program in a map without room for
-            /// it; [`MapError::OutOfBounds`], or [`MapError::SyscallError`] when the kernel refuses:
-            /// `EINVAL` for what does not exist, and for a program that was not loaded for this.
+            /// it; [`MapError::OutOfBounds`]; [`MapError::InvalidTarget`] for what does not exist, and
+            /// for a program that was not loaded for this; or [`MapError::SyscallError`] when the kernel
+            /// refuses for another reason.
             pub fn $set(
                 &mut self,
                 $index: u32,
@@ -300,8 +334,9 @@ impl<T: BorrowMut<MapData>> DevMapHash<T> {
     /// # Errors
     ///
     /// [`XdpMapError::ChainedProgramNotSupported`] for a program in a map without room for it;
-    /// [`MapError::Full`], or [`MapError::SyscallError`] when the kernel refuses: `EINVAL` for an
-    /// interface that does not exist, and for a program that was not loaded for this.
+    /// [`MapError::Full`]; [`MapError::InvalidTarget`] for an interface that does not exist, and for a
+    /// program that was not loaded for this; or [`MapError::SyscallError`] when the kernel refuses for
+    /// another reason.
     pub fn insert(
         &mut self,
         key: u32,
