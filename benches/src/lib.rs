@@ -1,5 +1,6 @@
-//! What the benchmarks share: pairs of runs, figures, and one packet for programs to run on.
+//! What the benchmarks share: the command line, pairs of runs, figures, and one packet for programs to run on.
 
+pub mod parts;
 pub mod stats;
 pub mod test_run;
 

@@ -9,15 +9,12 @@ mod load;
 mod packet;
 mod record;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
-use aya_benches::Result;
-
-/// What runs a benchmark.
-type Run = fn(&Objects) -> Result<()>;
+use aya_benches::parts::{self, Part};
 
 /// The benchmarks by name.
-const BENCHES: &[(&str, Run)] = &[
+const BENCHES: &[Part<Objects>] = &[
     ("ebpf", ebpf::run),
     ("packet", packet::run),
     ("record", record::run),
@@ -37,22 +34,5 @@ impl Objects {
 }
 
 fn main() -> ExitCode {
-    let mut args = env::args_os().skip(1);
-    let Some(folder) = args.next() else {
-        eprintln!("usage: aya-benches OBJECTS [NAME…]");
-        return ExitCode::from(2);
-    };
-    let objects = Objects(folder.into());
-    let names: Vec<_> = args.collect();
-    let mut failed = false;
-    for (name, run) in BENCHES {
-        if !names.is_empty() && !names.iter().any(|wanted| wanted == name) {
-            continue;
-        }
-        if let Err(error) = run(&objects) {
-            eprintln!("{name}: {error}");
-            failed = true;
-        }
-    }
-    ExitCode::from(u8::from(failed))
+    parts::run("aya-benches", Objects, BENCHES)
 }

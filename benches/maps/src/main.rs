@@ -27,16 +27,17 @@ mod libbpf;
 mod programs;
 mod sandbox;
 
-use std::{env, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use aya::{Ebpf, EbpfLoader, programs::Xdp};
-use aya_benches::{Result, figure, stats::Pairs};
-
-/// What measures a part.
-type Run = fn(&Objects) -> Result<()>;
+use aya_benches::{
+    Result, figure,
+    parts::{self, Part},
+    stats::Pairs,
+};
 
 /// The parts by name.
-const PARTS: &[(&str, Run)] = &[
+const PARTS: &[Part<Objects>] = &[
     ("channels", channels::run),
     ("programs", programs::run),
     ("elements", elements::run),
@@ -82,22 +83,5 @@ fn compare(what: &str, peer: &str, pairs: &Pairs, bar: f64) {
 }
 
 fn main() -> ExitCode {
-    let mut args = env::args_os().skip(1);
-    let Some(folder) = args.next() else {
-        eprintln!("usage: aya-benches-maps OBJECTS [PART…]");
-        return ExitCode::from(2);
-    };
-    let objects = Objects(folder.into());
-    let names: Vec<_> = args.collect();
-    let mut failed = false;
-    for (name, run) in PARTS {
-        if !names.is_empty() && !names.iter().any(|wanted| wanted == name) {
-            continue;
-        }
-        if let Err(error) = run(&objects) {
-            eprintln!("{name}: {error}");
-            failed = true;
-        }
-    }
-    ExitCode::from(u8::from(failed))
+    parts::run("aya-benches-maps", Objects, PARTS)
 }
