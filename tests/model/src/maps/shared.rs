@@ -72,6 +72,9 @@ impl Word {
     }
 }
 
+/// The real one is a copy of where a ring's data is.
+pub(crate) type Data<'a> = &'a Ring;
+
 #[derive(Debug)]
 pub(crate) struct Ring {
     word: Word,
@@ -92,6 +95,10 @@ impl Ring {
 
     pub(crate) const fn size(&self) -> usize {
         self.size
+    }
+
+    pub(crate) const fn data(&self) -> Data<'_> {
+        self
     }
 
     pub(crate) fn header(&self, position: usize) -> &AtomicU32 {

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::{
+    marker::PhantomData,
     os::fd::BorrowedFd,
     slice,
     sync::atomic::{AtomicU8, AtomicU16},
@@ -184,15 +185,7 @@ impl Shared {
     /// Asks for the memory at `offset`, which will be read soon, where the machine takes such wishes.
     #[inline]
     pub(super) fn prefetch(&self, offset: usize) {
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let start = self.0.as_ptr().cast_const().cast::<i8>();
-            // SAFETY: a wish, which reads nothing and never fails, whatever the address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(offset)) };
-        }
-        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
-        let _ = offset;
+        prefetch(self.0.as_ptr().wrapping_add(offset));
     }
 
     #[inline]
@@ -201,6 +194,18 @@ impl Shared {
             .checked_add(len)
             .is_some_and(|end| end <= self.0.len())
     }
+}
+
+#[inline]
+fn prefetch(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a wish, which reads nothing and never fails, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>()) };
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = address;
 }
 
 /// The size of the largest piece that is read or written at once at `offset`, with `left` bytes to go.
@@ -263,9 +268,31 @@ impl Ring {
         self.size
     }
 
+    #[inline]
+    pub(super) fn data(&self) -> Data<'_> {
+        // SAFETY: `new` has found `start` inside.
+        let start = unsafe { self.word.0.0.as_ptr().add(self.start) };
+        Data {
+            start,
+            size: self.size,
+            ring: PhantomData,
+        }
+    }
+}
+
+/// Where the data of a [`Ring`] is: a value for loops to hold in registers. What is in memory the
+/// compiler has to load again behind every load that is ordered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Data<'a> {
+    start: *mut u8,
+    size: usize,
+    ring: PhantomData<&'a Ring>,
+}
+
+impl<'a> Data<'a> {
     /// The first word of the record at `position`.
     #[inline]
-    pub(super) fn header(&self, position: usize) -> &AtomicU32 {
+    pub(super) fn header(self, position: usize) -> &'a AtomicU32 {
         // SAFETY: the offset is a multiple of 8 below the size, so the word is aligned and inside. The
         // kernel may write it at any time, which is what atomics allow.
         unsafe { &*self.at(position).cast::<AtomicU32>() }
@@ -277,7 +304,7 @@ impl Ring {
     ///
     /// As for [`Shared::bytes`].
     #[inline]
-    pub(super) unsafe fn payload(&self, position: usize, len: usize) -> Option<&[u8]> {
+    pub(super) unsafe fn payload(self, position: usize, len: usize) -> Option<&'a [u8]> {
         if len > self.size - 8 {
             return None;
         }
@@ -291,8 +318,7 @@ impl Ring {
     /// # Safety
     ///
     /// The memory is writable, and nobody else reads or writes these bytes as long as they are borrowed.
-    #[allow(clippy::mut_from_ref, reason = "the protocol hands these bytes over")]
-    pub(super) unsafe fn payload_mut(&self, position: usize, len: usize) -> Option<&mut [u8]> {
+    pub(super) unsafe fn payload_mut(self, position: usize, len: usize) -> Option<&'a mut [u8]> {
         if len > self.size - 8 {
             return None;
         }
@@ -302,17 +328,15 @@ impl Ring {
 
     /// As [`Shared::prefetch`].
     #[inline]
-    pub(super) fn prefetch(&self, position: usize) {
-        self.word
-            .0
-            .prefetch(self.start + (position & (self.size - 8)));
+    pub(super) fn prefetch(self, position: usize) {
+        prefetch(self.at(position));
     }
 
     #[inline]
-    fn at(&self, position: usize) -> *mut u8 {
+    fn at(self, position: usize) -> *mut u8 {
         let offset = position & (self.size - 8);
-        // SAFETY: below `start + size`, which `new` has found inside.
-        unsafe { self.word.0.0.as_ptr().add(self.start + offset) }
+        // SAFETY: below `start + size`, which `Ring::new` has found inside.
+        unsafe { self.start.add(offset) }
     }
 }
 

@@ -74,6 +74,15 @@ impl Buffer {
         }
     }
 
+    /// To begin with: any header will do.
+    pub(super) const fn guess() -> Guess<u64, Header> {
+        let header = Header {
+            kind: u32::MAX,
+            size: u16::MAX,
+        };
+        Guess::new(u64::MAX, header)
+    }
+
     #[inline]
     pub(super) fn head(&self) -> u64 {
         let cell = self.memory.cell::<AtomicU64>(DATA_HEAD);
@@ -101,7 +110,7 @@ impl Buffer {
         &self,
         tail: u64,
         head: u64,
-        guess: &mut Guess,
+        guess: &mut Guess<u64, Header>,
     ) -> (Option<PerfEvent<'_>>, u64) {
         let rest = head.wrapping_sub(tail);
         // Not what the kernel is about to write.
@@ -109,28 +118,26 @@ impl Buffer {
             self.memory
                 .prefetch(self.offset(tail.wrapping_add(AHEAD as u64)));
         }
-        let Some([k0, k1, k2, k3, _, _, s0, s1]) = self
+        let word = self
             .word(tail)
-            .filter(|_| (HEADER..=self.size as u64).contains(&rest))
+            .filter(|_| (HEADER..=self.size as u64).contains(&rest));
+        let Some(Header { kind, size }) = word.and_then(|word| guess.meaning(word, Header::read))
         else {
             return (None, rest);
         };
-        let size = u16::from_ne_bytes([s0, s1]);
-        if !(HEADER..=rest).contains(&size.into()) {
+        if u64::from(size) > rest {
             return (None, rest);
         }
-        let event = match u32::from_ne_bytes([k0, k1, k2, k3]) {
+        let event = match kind {
             PERF_RECORD_SAMPLE => self.sample(tail, size),
             // An id, then the number.
             PERF_RECORD_LOST if u64::from(size) >= HEADER + 16 => {
                 let count = self.word(tail.wrapping_add(HEADER + 8));
-                count
-                    .map(u64::from_ne_bytes)
-                    .map(|count| PerfEvent::Lost { count })
+                count.map(|count| PerfEvent::Lost { count })
             }
             _ => None,
         };
-        (event, guess.room(size.into(), room) as u64)
+        (event, size.into())
     }
 
     /// A `u32` length, then the record that the program sent.
@@ -138,7 +145,7 @@ impl Buffer {
     fn sample(&self, tail: u64, size: u16) -> Option<PerfEvent<'_>> {
         let body = tail.wrapping_add(HEADER);
         let most = usize::from(size).checked_sub(HEADER as usize + 4)?;
-        let [l0, l1, l2, l3, ..] = self.word(body)?;
+        let [l0, l1, l2, l3, ..] = self.word(body)?.to_ne_bytes();
         let len = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
         if len > most {
             return None;
@@ -149,10 +156,10 @@ impl Buffer {
 
     /// The 8 bytes at `position`, a multiple of 8, so that the end of the data does not split them.
     #[inline]
-    fn word(&self, position: u64) -> Option<[u8; 8]> {
+    fn word(&self, position: u64) -> Option<u64> {
         let cell = self.memory.cell::<AtomicU64>(self.offset(position))?;
         // What came before `data_head` is there since that was loaded.
-        Some(cell.load(Ordering::Relaxed).to_ne_bytes())
+        Some(cell.load(Ordering::Relaxed))
     }
 
     /// Where in the memory the word at `position` is. The size is a power of two.
@@ -180,7 +187,22 @@ impl Buffer {
     }
 }
 
-/// A record's header says what it takes.
-pub(super) const fn room(size: usize) -> usize {
-    size
+/// What a record's header says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    kind: u32,
+    /// What the record takes, header included.
+    size: u16,
+}
+
+impl Header {
+    /// `None` for what is shorter than itself.
+    fn read(word: u64) -> Option<Self> {
+        let [k0, k1, k2, k3, _, _, s0, s1] = word.to_ne_bytes();
+        let header = Self {
+            kind: u32::from_ne_bytes([k0, k1, k2, k3]),
+            size: u16::from_ne_bytes([s0, s1]),
+        };
+        (u64::from(header.size) >= HEADER).then_some(header)
+    }
 }

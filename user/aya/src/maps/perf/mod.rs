@@ -24,8 +24,8 @@ use std::{
 use aya_sys::perf;
 use bytes::BytesMut;
 
-use self::memory::{Buffer, room};
-use super::{Map, MapData, MapError, guess::Guess, handle::from_map};
+use self::memory::Buffer;
+use super::{Map, MapData, MapError, handle::from_map};
 use crate::{pin::PinError, sys::SyscallError};
 
 #[cfg(any(feature = "async_tokio", feature = "async_std"))]
@@ -249,7 +249,7 @@ impl<T> PerfEventArrayBuffer<T> {
         let head = buffer.head();
         let mut tail = buffer.tail();
         let mut state = init;
-        let mut guess = Guess::new(room);
+        let mut guess = Buffer::guess();
         while tail != head {
             let (event, size) = buffer.record(tail, head, &mut guess);
             let next = match event {

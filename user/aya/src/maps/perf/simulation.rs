@@ -3,14 +3,8 @@
 
 use std::{sync::Arc, thread};
 
-use super::{
-    PerfEvent,
-    memory::{Buffer, room},
-};
-use crate::maps::{
-    guess::Guess,
-    shared::{AtomicU64, Ordering, Shared, simulated::Allocation},
-};
+use super::{PerfEvent, memory::Buffer};
+use crate::maps::shared::{AtomicU64, Ordering, Shared, simulated::Allocation};
 
 const PAGE: usize = 1088;
 const SIZE: usize = 256;
@@ -86,7 +80,7 @@ fn record(number: u8) -> Vec<u8> {
 /// Reads what is there; the numbers of records, and how many were lost.
 fn read(buffer: &mut Buffer, seen: &mut Vec<u8>) -> u64 {
     let (mut tail, head) = (buffer.tail(), buffer.head());
-    let (mut lost, mut guess) = (0, Guess::new(room));
+    let (mut lost, mut guess) = (0, Buffer::guess());
     while tail != head {
         let (event, room) = buffer.record(tail, head, &mut guess);
         match event {

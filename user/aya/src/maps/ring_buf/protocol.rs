@@ -48,7 +48,7 @@ use aya_uapi::bindings::{BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RING
 
 use crate::maps::{
     guess::{AHEAD, Guess},
-    shared::{Ordering, Ring, Shared, Word, fence},
+    shared::{Data, Ordering, Ring, Shared, Word, fence},
 };
 
 const HEADER: usize = BPF_RINGBUF_HDR_SZ as usize;
@@ -61,7 +61,7 @@ const HELD_BACK: usize = 16 * 1024;
 pub(super) struct Reader {
     consumer: Consumer,
     producer: Producer,
-    guess: Guess,
+    guess: Guess<u32, Extent>,
 }
 
 impl Reader {
@@ -83,25 +83,23 @@ impl Reader {
                 position,
             },
             producer: Producer {
-                data: Ring::new(producer, page, size)?,
+                ring: Ring::new(producer, page, size)?,
                 known: position,
             },
-            guess: Guess::new(room),
+            guess: Guess::new(0, Extent::of(0)),
         })
     }
 
     /// The next record, if there is one.
     #[inline]
     pub(super) fn next(&mut self) -> Option<Claimed<'_>> {
-        let len = self.find()?;
+        let Extent { len, room } = self.find()?;
         let Self {
-            consumer,
-            producer,
-            guess,
+            consumer, producer, ..
         } = self;
         Some(Claimed {
-            data: producer.payload(consumer.position, len)?,
-            room: guess.room(len, room),
+            data: payload(producer.ring.data(), consumer.position, len)?,
+            room,
             consumer,
         })
     }
@@ -111,26 +109,43 @@ impl Reader {
         self.find().is_some()
     }
 
-    /// Passes over discarded records; the length of the complete one that then is the next.
+    /// Passes over discarded records; the extent of the complete one that then is the next.
     #[inline]
-    fn find(&mut self) -> Option<usize> {
-        let Self {
-            consumer, producer, ..
-        } = self;
+    fn find(&mut self) -> Option<Extent> {
+        let position = self.consumer.position;
+        let ahead = self.producer.known.wrapping_sub(position);
+        // The usual case by itself: there are records, and the next one is not discarded.
+        if ahead != 0 {
+            let word = header(self.producer.ring.data(), position, ahead);
+            if let Some(extent) = self.guess.meaning(word, Extent::of_record) {
+                return Some(extent);
+            }
+        }
+        self.find_after()
+    }
+
+    /// The rest of [`find`](Self::find).
+    #[cold]
+    #[inline(never)]
+    fn find_after(&mut self) -> Option<Extent> {
         let mut fenced = false;
         loop {
-            match producer.look(consumer.position) {
-                Some(Header { len, discarded }) if discarded => {
-                    consumer.advance(room(len));
-                    fenced = false;
-                }
-                Some(Header { len, .. }) => return Some(len),
-                None if fenced => return None,
+            let position = self.consumer.position;
+            let word = match self.producer.refresh().wrapping_sub(position) {
+                0 => BPF_RINGBUF_BUSY_BIT,
+                ahead => header(self.producer.ring.data(), position, ahead),
+            };
+            if let Some(extent) = Extent::of_record(word) {
+                return Some(extent);
+            } else if let Some(Extent { room, .. }) = Extent::of_discarded(word) {
+                self.consumer.advance(room);
+                fenced = false;
+            } else if fenced {
+                return None;
+            } else {
                 // See "Waking" above.
-                None => {
-                    fence(Ordering::SeqCst);
-                    fenced = true;
-                }
+                fence(Ordering::SeqCst);
+                fenced = true;
             }
         }
     }
@@ -168,30 +183,40 @@ impl Reader {
             guess,
         } = self;
         let begin = consumer.position;
-        let end = producer.refresh();
-        let held_back = (producer.data.size() / 8).min(HELD_BACK);
+        // What each record needs is in variables of this function, not behind pointers.
+        let mut ahead = producer.refresh().wrapping_sub(begin);
+        let held_back = (producer.ring.size() / 8).min(HELD_BACK);
+        let (data, mut last, mut held) = (producer.ring.data(), *guess, 0);
         let mut progress = Progress {
             position: begin,
             consumer,
         };
-        while progress.position != end {
-            let Some(header) = producer.header(progress.position) else {
-                break;
+        let mut next = ControlFlow::Continue(());
+        while ahead != 0 && next.is_continue() {
+            let word = header(data, progress.position, ahead);
+            let room = match last.meaning(word, Extent::of_record) {
+                Some(Extent { len, room }) => {
+                    let Some(record) = payload(data, progress.position, len) else {
+                        break;
+                    };
+                    next = f(record);
+                    room
+                }
+                None => match Extent::of_discarded(word) {
+                    Some(Extent { room, .. }) => room,
+                    None => break,
+                },
             };
-            let mut next = ControlFlow::Continue(());
-            if !header.discarded {
-                let Some(data) = producer.payload(progress.position, header.len) else {
-                    break;
-                };
-                next = f(data);
-            }
-            let room = guess.room(header.len, room);
             progress.position = progress.position.wrapping_add(room);
-            next?;
-            if progress.position.wrapping_sub(progress.consumer.position) >= held_back {
+            ahead = ahead.wrapping_sub(room);
+            held += room;
+            if held >= held_back {
                 progress.store();
+                held = 0;
             }
         }
+        *guess = last;
+        next?;
         ControlFlow::Continue(progress.position != begin)
     }
 
@@ -207,7 +232,7 @@ impl Reader {
 
     /// The size of the data.
     pub(super) const fn size(&self) -> usize {
-        self.producer.data.size()
+        self.producer.ring.size()
     }
 }
 
@@ -271,26 +296,15 @@ impl Consumer {
 /// The pages that the kernel writes.
 #[derive(Debug)]
 struct Producer {
-    data: Ring,
+    ring: Ring,
     /// The producers' position when it was last looked at.
     known: usize,
-}
-
-/// The header of a complete record.
-struct Header {
-    len: usize,
-    discarded: bool,
-}
-
-/// How many bytes a record takes.
-const fn room(len: usize) -> usize {
-    (HEADER + len).next_multiple_of(8)
 }
 
 impl Producer {
     #[inline]
     fn position(&self) -> usize {
-        self.data.word().load(Ordering::Acquire)
+        self.ring.word().load(Ordering::Acquire)
     }
 
     #[inline]
@@ -298,38 +312,53 @@ impl Producer {
         self.known = self.position();
         self.known
     }
+}
 
-    /// The record at `position`; `None` when there is none that is complete.
-    #[inline]
-    fn look(&mut self, position: usize) -> Option<Header> {
-        if position == self.known && position == self.refresh() {
-            return None;
+/// How much memory a complete record has.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    /// Of the payload, in bytes.
+    len: usize,
+    /// Of all of it, up to the next record.
+    room: usize,
+}
+
+impl Extent {
+    const fn of(len: usize) -> Self {
+        Self {
+            len,
+            room: (HEADER + len).next_multiple_of(8),
         }
-        self.header(position)
     }
 
-    /// The record at `position`, where there is one; `None` when it is not complete.
-    #[inline]
-    fn header(&self, position: usize) -> Option<Header> {
-        // Not what producers are about to write.
-        if self.known.wrapping_sub(position) > AHEAD {
-            self.data.prefetch(position.wrapping_add(AHEAD));
-        }
-        let header = self.data.header(position).load(Ordering::Acquire);
-        (header & BPF_RINGBUF_BUSY_BIT == 0).then_some(Header {
-            len: (header & !BPF_RINGBUF_DISCARD_BIT) as usize,
-            discarded: header & BPF_RINGBUF_DISCARD_BIT != 0,
-        })
+    /// By its header; `None` when the record is not complete, or discarded.
+    fn of_record(header: u32) -> Option<Self> {
+        let flags = header & (BPF_RINGBUF_BUSY_BIT | BPF_RINGBUF_DISCARD_BIT);
+        (flags == 0).then_some(Self::of(header as usize))
     }
 
-    /// The payload of the complete record at `position`.
-    #[inline]
-    #[allow(unsafe_code)]
-    fn payload(&self, position: usize, len: usize) -> Option<&[u8]> {
-        // SAFETY: the record is complete, so no program writes it any more, and the kernel leaves
-        // it alone until the consumer's position passes it, which waits for the end of this borrow:
-        // `Claimed` and `Progress` see to it. That position is moved by nobody else, since there is
-        // one reader.
-        unsafe { self.data.payload(position, len) }
+    /// By its header; `None` when the record is not discarded.
+    fn of_discarded(header: u32) -> Option<Self> {
+        Self::of_record(header ^ BPF_RINGBUF_DISCARD_BIT)
     }
+}
+
+/// The header of the record at `position`, behind which producers are `ahead` bytes.
+#[inline]
+fn header(data: Data<'_>, position: usize, ahead: usize) -> u32 {
+    // Not what producers are about to write.
+    if ahead > AHEAD {
+        data.prefetch(position.wrapping_add(AHEAD));
+    }
+    data.header(position).load(Ordering::Acquire)
+}
+
+/// The payload of the complete record at `position`.
+#[inline]
+#[allow(unsafe_code)]
+fn payload(data: Data<'_>, position: usize, len: usize) -> Option<&[u8]> {
+    // SAFETY: the record is complete, so no program writes it any more, and the kernel leaves it alone
+    // until the consumer's position passes it, which waits for the end of this borrow: `Claimed` and
+    // `Progress` see to it. That position is moved by nobody else, since there is one reader.
+    unsafe { data.payload(position, len) }
 }

@@ -29,7 +29,7 @@ const HEADER: usize = BPF_RINGBUF_HDR_SZ as usize;
 #[derive(Debug)]
 pub(super) struct Writer {
     consumer: Word,
-    data: Ring,
+    ring: Ring,
     position: usize,
 }
 
@@ -43,19 +43,19 @@ impl Writer {
         page: usize,
         size: usize,
     ) -> Option<Self> {
-        let data = Ring::new(producer, page, size)?;
+        let ring = Ring::new(producer, page, size)?;
         Some(Self {
             consumer: Word::new(consumer)?,
             // Only this side writes it, so there is nothing to synchronise with.
-            position: data.word().load(Ordering::Relaxed),
-            data,
+            position: ring.word().load(Ordering::Relaxed),
+            ring,
         })
     }
 
     /// Whether an empty buffer has room for a record of `len` bytes.
     pub(super) const fn can_hold(&self, len: usize) -> bool {
         // The size is a power of two, 8 at least, and positions are multiples of 8.
-        len <= self.data.size() - HEADER && len < BPF_RINGBUF_DISCARD_BIT as usize
+        len <= self.ring.size() - HEADER && len < BPF_RINGBUF_DISCARD_BIT as usize
     }
 
     /// How many bytes are not consumed yet.
@@ -66,7 +66,7 @@ impl Writer {
 
     /// Whether there is room for a record of `len` bytes now.
     pub(super) fn has_room(&self, len: usize) -> bool {
-        let free = self.data.size().checked_sub(self.pending());
+        let free = self.ring.size().checked_sub(self.pending());
         self.can_hold(len) && free.is_some_and(|free| room(len) <= free)
     }
 
@@ -76,21 +76,21 @@ impl Writer {
         if !self.has_room(len) {
             return None;
         }
-        let Self { data, position, .. } = self;
+        let Self { ring, position, .. } = self;
         // SAFETY: the kernel only reads up to the producer's position, which stays before this record
         // as long as it is borrowed, and has read what was here before. There is one writer, which is
         // borrowed for as long.
-        let payload = unsafe { data.payload_mut(*position, len) }?;
+        let payload = unsafe { ring.data().payload_mut(*position, len) }?;
         Some(Reserved {
             data: payload,
-            ring: data,
+            ring,
             position,
         })
     }
 
     /// The size of the data.
     pub(super) const fn size(&self) -> usize {
-        self.data.size()
+        self.ring.size()
     }
 }
 
@@ -116,7 +116,8 @@ impl Reserved<'_> {
             position,
         } = self;
         // Below 2^30, which `can_hold` has checked; the rest of the header is the kernel's and unused.
-        ring.header(*position)
+        ring.data()
+            .header(*position)
             .store(data.len() as u32, Ordering::Relaxed);
         *position = position.wrapping_add(room(data.len()));
         ring.word().store(*position, Ordering::Release);
