@@ -268,6 +268,7 @@ impl Ring {
         self.size
     }
 
+    /// Where its data is.
     #[inline]
     pub(super) fn data(&self) -> Data<'_> {
         // SAFETY: `new` has found `start` inside.
