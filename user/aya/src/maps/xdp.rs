@@ -17,6 +17,7 @@ use std::{
 };
 
 use aya_sys::Errno;
+use aya_uapi::bindings::BPF_EXIST;
 
 pub use super::fd_array::XskMap;
 use super::{
@@ -137,8 +138,13 @@ impl MapData {
             }
             value = pod::bytes_of(&target);
         }
-        let updated = self.update(pod::bytes_of(&key), value, flags);
-        Ok(updated.map_err(|error| self.bad_target(error, program.is_some()))?)
+        self.update(pod::bytes_of(&key), value, flags)
+            .map_err(|error| match flags {
+                // The kernel may have meant these.
+                flags if flags > u64::from(BPF_EXIST) => error,
+                _ => self.bad_target(error, program.is_some()),
+            })?;
+        Ok(())
     }
 
     /// Says of a refusal what was wrong with the target or its program, where the kernel's number tells.

@@ -38,7 +38,7 @@
 //!    that there is nothing to read. It is executed once per burst, not once per record.
 //!
 //! The position of the producers is read again only when all records up to the last known one are
-//! consumed, so that a burst costs one transfer of that cache line, not one per record. A burst
+//! consumed, or the next one is not for the user, so that a burst costs one transfer of that cache line, not one per record. A burst
 //! stores its own position only now and then, for the same reason; never does it hold back so much
 //! that producers could find the buffer full for long.
 
