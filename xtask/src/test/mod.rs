@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tally::{Counts, Log, Tally};
+use tally::{Counts, Log, Outcome, Tally};
 
 use crate::{
     args::Args,
@@ -113,7 +113,7 @@ pub(crate) fn acceptance(mut args: Args) -> Result<()> {
     verdict(&run_acceptance(&[kernel], filter.as_deref())?)
 }
 
-fn run_acceptance(kernels: &[Kernel], filter: Option<&str>) -> Result<Vec<(String, Counts)>> {
+fn run_acceptance(kernels: &[Kernel], filter: Option<&str>) -> Result<Vec<(String, Outcome)>> {
     let mut suites = Vec::new();
     for kernel in kernels {
         suites.push(if kernel.series == DEFAULT_KERNEL {
@@ -143,7 +143,7 @@ struct Run<'a> {
 }
 
 /// Runs each in its guest, as many at a time as there are CPUs, and tells of each when it has ended.
-fn in_guests(runs: &[Run<'_>]) -> Result<Vec<(String, Counts)>> {
+fn in_guests(runs: &[Run<'_>]) -> Result<Vec<(String, Outcome)>> {
     vm::emulator()?;
     let at_a_time = thread::available_parallelism().map_or(1, usize::from);
     let waiting = Mutex::new(runs.iter().enumerate());
@@ -161,7 +161,9 @@ fn in_guests(runs: &[Run<'_>]) -> Result<Vec<(String, Counts)>> {
                     Log::Kept(Vec::new())
                 }
             };
-            results.push((number, run.suite.run(run.kernel, log)));
+            let outcome = run.suite.run(run.kernel, log);
+            process::print(&outcome.kept);
+            results.push((number, outcome));
         }
         results
     };
@@ -175,19 +177,24 @@ fn in_guests(runs: &[Run<'_>]) -> Result<Vec<(String, Counts)>> {
         Ok::<_, Error>(results)
     })?;
     results.sort_by_key(|(number, _)| *number);
-    let counts = results.into_iter().map(|(_, counts)| counts);
+    let outcomes = results.into_iter().map(|(_, outcome)| outcome);
     Ok(runs
         .iter()
         .map(|run| run.name.clone())
-        .zip(counts)
+        .zip(outcomes)
         .collect())
 }
 
-/// Prints the counts and their sum, and judges them.
-fn verdict(results: &[(String, Counts)]) -> Result<()> {
+/// Prints the failures, the counts and their sum, and judges them.
+fn verdict(results: &[(String, Outcome)]) -> Result<()> {
+    for (name, Outcome { failures, .. }) in results {
+        if !failures.is_empty() {
+            println!("\n{name}:\n{failures}");
+        }
+    }
     println!();
     let mut total = Counts::default();
-    for (name, counts) in results {
+    for (name, Outcome { counts, .. }) in results {
         println!("{name}: {counts}");
         total += *counts;
     }
@@ -202,7 +209,7 @@ fn verdict(results: &[(String, Counts)]) -> Result<()> {
 }
 
 /// All tests of the workspace as any user runs them; those that need more than is here skip.
-fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
+fn workspace(host: bool, filter: Option<&str>) -> Result<Outcome> {
     println!("xtask: cargo test --workspace");
     let mut cargo = process::cargo();
     cargo
@@ -224,7 +231,7 @@ fn workspace(host: bool, filter: Option<&str>) -> Result<Counts> {
 }
 
 /// The tests that need a kernel, on this machine's own, as root.
-fn this_machine(filter: Option<&str>) -> Result<(String, Counts)> {
+fn this_machine(filter: Option<&str>) -> Result<(String, Outcome)> {
     let release = process::output(Command::new("uname").arg("-r"))?;
     let release = release.trim();
     println!("xtask: tests on this machine's kernel, {release}");
@@ -409,7 +416,7 @@ impl Suite {
     }
 
     /// All of it on one kernel; what goes wrong with the guest is a failure among others.
-    fn run(&self, kernel: &Kernel, log: Log) -> Counts {
+    fn run(&self, kernel: &Kernel, log: Log) -> Outcome {
         let mut tally = Tally::new(Some(kernel.version()), log);
         tally.say(format_args!("\nxtask: tests on kernel {}", kernel.release));
         let name = |number: usize| self.names.get(number).map_or("?", String::as_str);

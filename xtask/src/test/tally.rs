@@ -35,12 +35,22 @@ impl fmt::Display for Counts {
     }
 }
 
+/// How a run of tests ended.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) counts: Counts,
+    /// What was said of the failures, to be said again where it is seen: at the end of everything.
+    pub(crate) failures: String,
+    /// The output that was not printed yet.
+    pub(crate) kept: Vec<u8>,
+}
+
 /// What becomes of the output of test executables besides being read.
 #[derive(Debug)]
 pub(crate) enum Log {
     /// It is printed as it comes.
     Live,
-    /// It is kept until the tally is closed: others run at the same time, and would come between.
+    /// It is kept for the end: others run at the same time, and would come between.
     Kept(Vec<u8>),
 }
 
@@ -55,6 +65,9 @@ pub(crate) struct Tally {
     not_run: usize,
     /// Failures that libtest reported since the last [`Self::ended`].
     reported: usize,
+    failures: String,
+    /// Whether the lines are of libtest's report on failed tests.
+    in_report: bool,
     line: Vec<u8>,
 }
 
@@ -66,6 +79,8 @@ impl Tally {
             counts: Counts::default(),
             not_run: 0,
             reported: 0,
+            failures: String::new(),
+            in_report: false,
             line: Vec::new(),
         }
     }
@@ -120,23 +135,38 @@ impl Tally {
 
     /// Counts a failure that no test reported.
     pub(crate) fn fail(&mut self, what: impl fmt::Display) {
-        self.say(format_args!("FAILED: {what}"));
+        let failure = format!("FAILED: {what}");
+        self.say(&failure);
+        self.note(&failure);
         self.counts.failed += 1;
     }
 
-    /// Prints what was kept, all at once, and returns the counts.
-    pub(crate) fn close(self) -> Counts {
-        if let Log::Kept(kept) = &self.log {
-            process::print(kept);
-        }
+    fn note(&mut self, line: &str) {
+        self.failures.push_str(line);
+        self.failures.push('\n');
+    }
+
+    pub(crate) fn close(self) -> Outcome {
         let passed = self.counts.passed.saturating_sub(self.not_run);
-        Counts {
-            passed,
-            ..self.counts
+        Outcome {
+            counts: Counts {
+                passed,
+                ..self.counts
+            },
+            failures: self.failures,
+            kept: match self.log {
+                Log::Live => Vec::new(),
+                Log::Kept(kept) => kept,
+            },
         }
     }
 
     fn read(&mut self, line: &str) {
+        self.in_report |= line == "failures:";
+        self.in_report &= !line.starts_with("test result: ");
+        if self.in_report {
+            self.note(line);
+        }
         if let Some(results) = line.trim_start().strip_prefix("test result: ") {
             let number = |what: &str| {
                 results
@@ -185,7 +215,7 @@ mod tests {
         let mut tally = Tally::new(kernel, Log::Kept(Vec::new()));
         tally.feed(text.as_bytes());
         tally.ended("x", code);
-        tally.close()
+        tally.close().counts
     }
 
     #[test]
@@ -222,6 +252,24 @@ mod tests {
                 failed: 2,
                 skipped: 0
             }
+        );
+    }
+
+    #[test]
+    fn failures_are_said_again() {
+        let mut tally = Tally::new(Some((6, 1)), Log::Kept(Vec::new()));
+        tally.feed(
+            b"test a::b ... FAILED\nfailures:\n\n---- a::b stdout ----\nassertion\n\nfailures:\n    a::b\n\n\
+              test result: FAILED. 0 passed; 1 failed;\nSKIP: c: not root\n",
+        );
+        let failures = tally.close().failures;
+        assert!(
+            failures.starts_with("failures:\n\n---- a::b stdout ----\nassertion\n"),
+            "{failures}"
+        );
+        assert!(
+            failures.ends_with("FAILED: not run though this kernel can: c: not root\n"),
+            "{failures}"
         );
     }
 }
