@@ -139,7 +139,7 @@ fn all(table: &HashMap<aya::maps::MapData, u32, u64>, peer: &libbpf::Table) -> R
     );
     // Each round finds the caches as one of its own kind has left them.
     let pairs = Pairs::run(
-        ROUNDS / 5,
+        ROUNDS,
         || ours().and_then(|_| ours()),
         || time(ENTRIES, || peer.sum_by_key() == expected),
     )?;

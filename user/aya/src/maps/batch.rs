@@ -4,7 +4,7 @@
 //! four commands for all of them. It says so for a type with `ENOTSUPP`; what `EINVAL` means, the
 //! probe of [`Feature::MapBatches`] tells.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, mem, ops::Range, slice::ChunksExact};
 
 use aya_sys::{
     Errno,
@@ -45,7 +45,7 @@ impl From<BatchError> for MapError {
 }
 
 /// The bytes of keys and values that are in memory at once.
-const MEMORY: usize = 1 << 16;
+const MEMORY: usize = 1 << 15;
 
 /// How many elements the first batch has, so that somebody who wants a few pays for a few.
 const FIRST: usize = 128;
@@ -59,7 +59,6 @@ pub(super) struct Batches<'map> {
     position: Position,
     keys: Vec<u8>,
     values: Vec<u8>,
-    value_size: usize,
     /// Elements that the memory has room for.
     room: usize,
     /// Elements that were read, and the one of them that comes next.
@@ -75,35 +74,36 @@ impl<'map> Batches<'map> {
             position: Position::new(),
             keys: Vec::new(),
             values: Vec::new(),
-            value_size: map.fd().raw().value_size(),
             room: 0,
             filled: 0,
             next: 0,
         }
     }
 
-    /// The next element, if it was read already: its key, and bytes that begin with its value.
+    /// The next element, if it was read already: its key, and bytes that begin with its value. From one
+    /// value to the next there are `stride` bytes.
     #[inline]
-    pub(super) fn at_hand<K: Pod>(&mut self) -> Option<(K, &[u8])> {
+    pub(super) fn at_hand<K: Pod>(&mut self, stride: usize) -> Option<(K, &[u8])> {
         let at = self.next;
         if at == self.filled {
             return None;
         }
         self.next += 1;
         let key = self.keys.get(at * size_of::<K>()..)?;
-        let value = self.values.get(at * self.value_size..)?;
+        let value = self.values.get(at * stride..)?;
         Some((pod::from_prefix(key)?, value))
     }
 
     /// All elements that were read already, as [`at_hand`](Self::at_hand) gives them.
     #[inline]
-    pub(super) fn all_at_hand<K: Pod>(&mut self) -> impl Iterator<Item = (K, &[u8])> {
-        let from = std::mem::replace(&mut self.next, self.filled);
-        let keys = self.keys.chunks_exact(size_of::<K>().max(1));
-        let values = self.values.chunks_exact(self.value_size.max(1));
+    pub(super) fn all_at_hand<K: Pod>(
+        &mut self,
+        stride: usize,
+    ) -> impl Iterator<Item = (K, &[u8])> {
+        let read = mem::replace(&mut self.next, self.filled)..self.filled;
+        let keys = elements(&self.keys, &read, size_of::<K>());
+        let values = elements(&self.values, &read, stride);
         keys.zip(values)
-            .take(self.filled)
-            .skip(from)
             .filter_map(|(key, value)| Some((pod::from_prefix(key)?, value)))
     }
 
@@ -159,6 +159,13 @@ impl<'map> Batches<'map> {
         self.keys.resize(elements * raw.key_size(), 0);
         self.values.resize(elements * raw.value_size(), 0);
     }
+}
+
+/// The elements of `size` bytes in a range of a buffer of them.
+#[inline]
+fn elements<'a>(buffer: &'a [u8], range: &Range<usize>, size: usize) -> ChunksExact<'a, u8> {
+    let bytes = buffer.get(range.start * size..range.end * size);
+    bytes.unwrap_or_default().chunks_exact(size.max(1))
 }
 
 impl MapData {
@@ -314,7 +321,7 @@ mod tests {
         };
         let (count, _) = fake::run(kernel, || {
             let options = MapOptions::new().max_entries(1000);
-            let map: HashMap<_, u32, [u8; 30_000]> = HashMap::create_with("", options).unwrap();
+            let map: HashMap<_, u32, [u8; 15_000]> = HashMap::create_with("", options).unwrap();
             map.iter().map(Result::unwrap).count()
         });
         assert_eq!(count, 2);

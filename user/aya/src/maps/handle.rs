@@ -157,6 +157,14 @@ macro_rules! iterable {
             true
         }
 
+        #[inline]
+        fn stride(&self) -> usize {
+            // A number that is known here makes the walk through a batch one that can be vectorised.
+            let known = <$value as $crate::maps::value::Value>::SIZE;
+            known.unwrap_or_else(|| self.map().fd().raw().value_size())
+        }
+
+        #[inline]
         fn decode(&self, bytes: &[u8]) -> Option<$value> {
             $crate::maps::value::Value::from_bytes(bytes)
         }

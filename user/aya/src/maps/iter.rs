@@ -26,6 +26,13 @@ pub trait IterableMap<K: Pod, V> {
         false
     }
 
+    /// How many bytes there are from one value of a batch to the next.
+    #[doc(hidden)]
+    #[inline]
+    fn stride(&self) -> usize {
+        self.map().fd().raw().value_size()
+    }
+
     /// The value that the kernel has written as `bytes`.
     #[doc(hidden)]
     fn decode(&self, bytes: &[u8]) -> Option<V> {
@@ -50,6 +57,12 @@ impl<K: Pod, V: Pod> IterableMap<K, V> for MapData {
         self.check_sizes(size_of::<K>(), size_of::<V>()).is_ok()
     }
 
+    #[inline]
+    fn stride(&self) -> usize {
+        size_of::<V>()
+    }
+
+    #[inline]
     fn decode(&self, bytes: &[u8]) -> Option<V> {
         pod::from_prefix(bytes)
     }
@@ -140,7 +153,7 @@ impl<K: Pod> Iterator for MapKeys<'_, K> {
 /// # In batches
 ///
 /// Where the kernel can (since 5.6; see [`Feature::MapBatches`]), entries are read many at a time,
-/// several times faster than one by one: at first 128, then more with each call, up to 64 KiB. A
+/// several times faster than one by one: at first 128, then more with each call, up to 32 KiB. A
 /// value is as it was when its batch was read, and an entry may come that was removed since. An entry
 /// that stays in the map during the whole walk comes at least once.
 ///
@@ -222,7 +235,7 @@ impl<K: Pod, V, I: IterableMap<K, V>> Iterator for MapIter<'_, K, V, I> {
         let mut state = init;
         loop {
             if let Source::Batches(batches) = &mut self.source {
-                for (key, value) in batches.all_at_hand() {
+                for (key, value) in batches.all_at_hand(self.map.stride()) {
                     if let Some(value) = self.map.decode(value) {
                         state = f(state, Ok((key, value)));
                     }
@@ -243,7 +256,7 @@ impl<K: Pod, V, I: IterableMap<K, V>> MapIter<'_, K, V, I> {
         let Source::Batches(batches) = &mut self.source else {
             return None;
         };
-        let (key, value) = batches.at_hand()?;
+        let (key, value) = batches.at_hand(self.map.stride())?;
         Some((key, self.map.decode(value)?))
     }
 

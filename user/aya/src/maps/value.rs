@@ -7,6 +7,9 @@ use super::{MapError, PerCpuValues, Pod, pod};
 
 /// What is got from a map and put into it.
 pub(crate) trait Value: Sized {
+    /// The bytes of one, if that is the same on all machines.
+    const SIZE: Option<usize>;
+
     /// One that is all zeros.
     fn zeroed() -> Result<Self, MapError>;
 
@@ -27,6 +30,8 @@ pub(crate) trait Value: Sized {
 }
 
 impl<V: Pod> Value for V {
+    const SIZE: Option<usize> = Some(size_of::<V>());
+
     #[inline]
     fn zeroed() -> Result<Self, MapError> {
         Ok(pod::zeroed())
@@ -56,6 +61,8 @@ impl<V: Pod> Value for V {
 }
 
 impl<V: Pod> Value for PerCpuValues<V> {
+    const SIZE: Option<usize> = None;
+
     #[inline]
     fn zeroed() -> Result<Self, MapError> {
         Self::new()
