@@ -10,8 +10,9 @@ use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::PathBuf, process::
 use aya::{
     maps::{
         Array, BloomFilter, CgroupArray, HashMap, IterableMap as _, LpmTrie, Map, MapData,
-        MapError, MapOptions, MapType, PerCpuArray, PerCpuHashMap, PerCpuValues, ProgramArray,
-        Queue, Stack, StackTraceMap, loaded_maps, lpm_trie::Key,
+        MapError, MapOptions, MapType, PerCpuArray, PerCpuHashMap, PerCpuValues, PerfEventArray,
+        ProgramArray, Queue, RingBuf, Stack, StackTraceMap, UserRingBuf, loaded_maps,
+        lpm_trie::Key,
     },
     util::nr_cpus,
 };
@@ -313,6 +314,21 @@ fn bloom_filters() {
     set.insert(7, 0).unwrap();
     assert!(set.contains(&7, 0).is_ok());
     assert!(matches!(set.contains(8, 0), Err(MapError::ElementNotFound)));
+}
+
+#[test]
+fn channels_and_stacks_without_an_object() {
+    if !may_create_since("channels_and_stacks_without_an_object", 6, 1) {
+        return;
+    }
+    let mut records = RingBuf::create(4096, 0).unwrap();
+    assert!(records.next().is_none());
+    let mut orders = UserRingBuf::create(100, 0).unwrap();
+    orders.send(&7_u32).unwrap();
+    let mut events = PerfEventArray::create(1, 0).unwrap();
+    assert!(!events.open(0, Some(1)).unwrap().readable());
+    let stacks = StackTraceMap::create(8, 0).unwrap();
+    assert_eq!(stacks.iter().count(), 0);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use core::{ffi::c_void, marker::PhantomData, mem::MaybeUninit, ops::ControlFlow};
 
+use bytemuck::AnyBitPattern;
+
 use crate::{
     bindings::bpf_dynptr,
     helpers::generated as raw,
@@ -85,20 +87,20 @@ where
 pub struct UserRecord<'a>(*const bpf_dynptr, PhantomData<&'a bpf_dynptr>);
 
 impl UserRecord<'_> {
-    /// A copy of the `T` at `offset`. The bytes are what user space has written: `T` must be valid
-    /// whatever they are, like integers and structures of them.
+    /// A copy of the `T` at `offset`. The bytes are what user space has written, so `T` is a type that is
+    /// valid whatever they are: an integer, or a structure of such with `bytemuck`'s derive.
     ///
     /// # Errors
     ///
     /// `-E2BIG` where it does not end inside of the record.
     #[inline(always)]
-    pub fn read<T: Copy>(&self, offset: u32) -> Result<T, i32> {
+    pub fn read<T: AnyBitPattern>(&self, offset: u32) -> Result<T, i32> {
         let mut value = MaybeUninit::<T>::uninit();
         let to = value.as_mut_ptr().cast();
         let (size, offset) = (size_of::<T>() as u64, u64::from(offset));
         // SAFETY: the helper writes `size` bytes to `value`.
         ops::check(unsafe { raw::bpf_dynptr_read(to, size, self.0, offset, 0) })?;
-        // SAFETY: all of it is written, and the caller's type takes any bytes.
+        // SAFETY: all of it is written, and the type takes any bytes.
         Ok(unsafe { value.assume_init() })
     }
 

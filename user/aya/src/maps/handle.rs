@@ -127,12 +127,13 @@ macro_rules! create {
             }
         }
     };
-    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, $map_type:ident) => {
+    ($handle:ident<$($param:ident),*>, key: $key:ty, value: $value:ty, $map_type:ident $(, max_entries: $what:literal)?) => {
         $crate::maps::handle::create!(@with $handle[$($param: Pod),*], key: $key, value: $value, $map_type);
 
         impl<$($param: Pod),*> $handle<MapData, $($param),*> {
             /// Creates a map that belongs to no object file, with room for `max_entries` and the
             /// creation flags `flags` (`BPF_F_*`).
+            $(#[doc = concat!("`max_entries` is ", $what, ".")])?
             ///
             /// # Errors
             ///

@@ -13,7 +13,7 @@ use aya_uapi::bindings::{
 
 use super::{
     IterableMap, Map, MapData, MapError, MapIter, MapKeys,
-    handle::{from_map, iterable},
+    handle::{create, from_map, iterable},
     pod,
 };
 use crate::pin::PinError;
@@ -39,6 +39,7 @@ pub struct StackTraceMap<T> {
 }
 
 from_map!(StackTraceMap<> from StackTraceMap);
+create!(StackTraceMap<>, key: u32, value: [u64; MAX_DEPTH], StackTrace);
 iterable!(StackTraceMap<>, key: u32, value: StackTrace);
 
 impl<T: Borrow<MapData>> StackTraceMap<T> {
@@ -146,6 +147,9 @@ pub struct FilePlace {
     /// Where the instruction is in the file, in bytes.
     pub offset: u64,
 }
+
+/// As many frames the kernel records unless the sysctl `kernel.perf_event_max_stack` says more.
+const MAX_DEPTH: usize = 127;
 
 /// Bytes of a frame that is an address.
 const ADDRESS: usize = size_of::<u64>();

@@ -25,7 +25,10 @@ use aya_sys::perf;
 use bytes::BytesMut;
 
 use self::memory::Buffer;
-use super::{Map, MapData, MapError, handle::from_map};
+use super::{
+    Map, MapData, MapError,
+    handle::{create, from_map},
+};
 use crate::{pin::PinError, sys::SyscallError};
 
 #[cfg(any(feature = "async_tokio", feature = "async_std"))]
@@ -119,6 +122,10 @@ pub struct PerfEventArray<T> {
 }
 
 from_map!(PerfEventArray<> from PerfEventArray);
+create!(
+    PerfEventArray<>, key: u32, value: u32, PerfEventArray,
+    max_entries: "the number of CPUs whose programs may send: [`nr_cpus`](crate::util::nr_cpus) for all"
+);
 
 impl<T: Borrow<MapData>> PerfEventArray<T> {
     #[allow(

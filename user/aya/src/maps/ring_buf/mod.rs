@@ -22,8 +22,12 @@ use aya_uapi::bindings::BPF_F_RB_OVERWRITE;
 
 use self::protocol::{Claimed, Reader};
 use super::{
-    Map, MapData, MapError, Pod, Record, exclusive::Exclusive, handle::from_map,
-    of_maps::sealed::InnerMap, shared::Shared, wait,
+    Map, MapData, MapError, Pod, Record,
+    exclusive::Exclusive,
+    handle::{create, from_map},
+    of_maps::sealed::InnerMap,
+    shared::Shared,
+    wait,
 };
 
 #[cfg(any(feature = "async_tokio", feature = "async_std"))]
@@ -71,6 +75,10 @@ pub struct RingBuf<T> {
 }
 
 from_map!(RingBuf<> from RingBuf);
+create!(
+    RingBuf<>, key: (), value: (), RingBuf,
+    max_entries: "a number of bytes, rounded up to a power of two and to whole pages"
+);
 
 impl<T: Borrow<MapData>> InnerMap for RingBuf<T> {
     fn map_data(&self) -> &MapData {

@@ -19,7 +19,12 @@ use aya_sys::epoll::Epoll;
 
 use self::protocol::{Reserved, Writer};
 use super::{
-    Map, MapData, MapError, Pod, exclusive::Exclusive, handle::from_map, pod, shared::Shared, wait,
+    Map, MapData, MapError, Pod,
+    exclusive::Exclusive,
+    handle::{create, from_map},
+    pod,
+    shared::Shared,
+    wait,
 };
 use crate::sys::SyscallError;
 
@@ -55,6 +60,10 @@ pub struct UserRingBuf<T> {
 }
 
 from_map!(UserRingBuf<> from UserRingBuf);
+create!(
+    UserRingBuf<>, key: (), value: (), UserRingBuf,
+    max_entries: "a number of bytes, rounded up to a power of two and to whole pages"
+);
 
 impl<T: Borrow<MapData>> UserRingBuf<T> {
     pub(crate) fn new(map: T) -> Result<Self, MapError> {
