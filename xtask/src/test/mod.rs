@@ -69,6 +69,11 @@ pub(crate) fn run(mut args: Args) -> Result<()> {
     };
     let filter = args.take_word();
     args.finish()?;
+    if host && guests {
+        return Err(Error::new(
+            "--host tests on this machine and --guests not: give one of them",
+        ));
+    }
 
     setup::native_toolchain()?;
     setup::peers();

@@ -253,7 +253,8 @@ in_both_modes! {
         let error = why(cpus.set(0, 1 << 20, None, 0))?;
         assert_eq!(error, "map `CPUS`: a CPU's queue holds 16384 packets at most");
         let error = why(cpus.set(0, 8, Some(&pass), 0))?;
-        assert_eq!(error, "map `CPUS`: the program is not for CPUs: give it a section `xdp/cpumap`");
+        assert!(error.starts_with("map `CPUS`: the program is not for CPUs"), "{error}");
+        assert!(error.contains("give it a section `xdp/cpumap`"), "{error}");
         assert!(matches!(cpus.get(0, 0), Err(MapError::KeyNotFound)));
         Ok(())
     }

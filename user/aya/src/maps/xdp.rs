@@ -154,9 +154,12 @@ impl MapData {
         };
         let for_cpus = self.shape().map_type == aya_uapi::MapType::CPUMAP;
         let reason = match (error.errno(), for_cpus, program) {
-            // Some kernels say `ENOMEM` of the program.
-            (Errno::EINVAL | Errno::ENOMEM, true, true) => {
+            (Errno::EINVAL, true, true) => {
                 "the program is not for CPUs: give it a section `xdp/cpumap`"
+            }
+            // Some kernels say it of any program that they refuse.
+            (Errno::ENOMEM, true, true) => {
+                "the program is not for CPUs (give it a section `xdp/cpumap`), or memory is short"
             }
             (Errno::ENODEV, true, _) => "the machine has no such CPU",
             (Errno::EOVERFLOW, true, _) => "a CPU's queue holds 16384 packets at most",
