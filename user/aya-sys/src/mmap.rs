@@ -73,7 +73,12 @@ impl Mmap {
         }
         match NonNull::new(start.cast()) {
             Some(start) => Ok(Self { start, len }),
-            None => Err(Error::new("mmap", Errno::ENOMEM)),
+            None => {
+                // At the very beginning of memory, where null pointers go.
+                // SAFETY: mapped above, and nobody knows of it.
+                unsafe { libc::munmap(start, len) };
+                Err(Error::new("mmap", Errno::ENOMEM))
+            }
         }
     }
 

@@ -9,10 +9,10 @@ use std::{collections::BTreeMap, fs, os::fd::AsFd as _, path::PathBuf, process::
 
 use aya::{
     maps::{
-        Array, BloomFilter, CgroupArray, HashMap, IterableMap as _, LpmTrie, Map, MapData,
+        Arena, Array, BloomFilter, CgroupArray, HashMap, IterableMap as _, LpmTrie, Map, MapData,
         MapError, MapOptions, MapType, PerCpuArray, PerCpuHashMap, PerCpuValues, PerfEventArray,
         ProgramArray, Queue, RingBuf, Stack, StackTraceMap, UserRingBuf, loaded_maps,
-        lpm_trie::Key,
+        lpm_trie::Key, perf::PerfBufferError,
     },
     util::nr_cpus,
 };
@@ -306,6 +306,49 @@ fn queues_and_stacks() {
 }
 
 #[test]
+fn shared_memory_is_that_of_its_type() {
+    if !may_create_since("shared_memory_is_that_of_its_type", 5, 8) {
+        return;
+    }
+    const BPF_F_MMAPABLE: u32 = 1 << 10;
+    // Its memory has the size of a ring buffer's, and is what this process writes.
+    let array: Array<_, u64> = Array::create(4096, BPF_F_MMAPABLE).unwrap();
+    let same = || {
+        let fd = array.data().fd().as_fd().try_clone_to_owned().unwrap();
+        MapData::from_fd(fd).unwrap()
+    };
+    let errors = [
+        RingBuf::try_from(Map::RingBuf(same())).err(),
+        UserRingBuf::try_from(Map::UserRingBuf(same())).err(),
+        Arena::try_from(Map::Arena(same())).err(),
+    ];
+    for error in errors {
+        assert!(
+            matches!(error, Some(MapError::InvalidMapType { map_type: 2, .. })),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn flags_reach_the_kernel() {
+    if !may_create_since("flags_reach_the_kernel", 5, 1) {
+        return;
+    }
+    // Which refuses to lock values that have no lock.
+    const BPF_F_LOCK: u64 = 4;
+    let mut map: HashMap<_, u32, u64> = HashMap::create(8, 0).unwrap();
+    map.insert(1, 2, 0).unwrap();
+    assert!(map.get(&1, BPF_F_LOCK).is_err());
+    assert!(map.insert(1, 3, BPF_F_LOCK).is_err());
+    assert!(map.insert_batch(&[1], &[3], BPF_F_LOCK).is_err());
+    assert!(map.take(&1, BPF_F_LOCK).is_err());
+    assert_eq!(map.get(&1, 0).unwrap(), 2);
+    let array: Array<_, u64> = Array::create(1, 0).unwrap();
+    assert!(array.get(&0, BPF_F_LOCK).is_err() && array.get(&0, 0).is_ok());
+}
+
+#[test]
 fn bloom_filters() {
     if !may_create_since("bloom_filters", 5, 16) {
         return;
@@ -317,16 +360,36 @@ fn bloom_filters() {
 }
 
 #[test]
+fn user_ring_buffers_without_an_object() {
+    if !may_create_since("user_ring_buffers_without_an_object", 6, 1) {
+        return;
+    }
+    let mut orders = UserRingBuf::create(100, 0).unwrap();
+    orders.send(&7_u32).unwrap();
+    // However large the buffer, programs could not be given this one.
+    let mut orders = UserRingBuf::create(1 << 25, 0).unwrap();
+    let error = orders.send_bytes(&vec![0; 1 << 24]).unwrap_err();
+    assert!(matches!(error, MapError::RecordTooLarge { .. }), "{error}");
+    orders.send_bytes(&vec![0; (1 << 24) - 1]).unwrap();
+}
+
+#[test]
 fn channels_and_stacks_without_an_object() {
-    if !may_create_since("channels_and_stacks_without_an_object", 6, 1) {
+    if !may_create_since("channels_and_stacks_without_an_object", 5, 8) {
         return;
     }
     let mut records = RingBuf::create(4096, 0).unwrap();
     assert!(records.next().is_none());
-    let mut orders = UserRingBuf::create(100, 0).unwrap();
-    orders.send(&7_u32).unwrap();
     let mut events = PerfEventArray::create(1, 0).unwrap();
     assert!(!events.open(0, Some(1)).unwrap().readable());
+    let beyond = events.open(1, Some(1)).unwrap_err();
+    assert!(
+        matches!(
+            beyond,
+            PerfBufferError::MapError(MapError::OutOfBounds { index: 1, .. })
+        ),
+        "{beyond}"
+    );
     let stacks = StackTraceMap::create(8, 0).unwrap();
     assert_eq!(stacks.iter().count(), 0);
 }

@@ -2,11 +2,17 @@
 
 mod support;
 
-use std::{fs::File, io, mem::offset_of, path::Path, sync::Mutex};
+use std::{
+    fs::File,
+    io,
+    mem::offset_of,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use aya::{
     Ebpf, EbpfError, EbpfLoader,
-    features::Features,
+    features::{Feature, Features},
     maps::{HashMap, MapData, ReusePolicy},
     pin::PinError,
     programs::{
@@ -327,6 +333,29 @@ fn pins_that_are_refused() {
     reads(&error.0, &begins, "or another name");
     let begins = format!("map `M` does not fit the one given: {differences} ");
     reads(&error.1, &begins, "the same definition");
+
+    // A device map as an older kernel creates it, which is what this object gets there, too.
+    let info = [14_u32, 7, 4, 4, 16, 0].map(u32::to_ne_bytes).concat();
+    let object = Builder::xdp().map("M", [14, 4, 8, 16, 0]).bytes();
+    let load = |features: Arc<Features>| {
+        let (object, info) = (object.clone(), info.clone());
+        let kernel = move |call: &Call| match call.cmd {
+            Some(Cmd::OBJ_GET_INFO_BY_FD) => Reply::Info(info.clone()),
+            _ => Reply::Fd,
+        };
+        let (result, _) = fake::run(kernel, || {
+            let mut loader = EbpfLoader::new();
+            loader.features(features);
+            loader.map_pin_path("M", Path::new("/sys/fs/bpf/m"));
+            loader.load(&object)
+        });
+        result
+    };
+    let older = load(Features::without(&[Feature::DevMapPrograms]));
+    assert!(older.is_ok(), "{older:?}");
+    let newer = load(Features::without(&[])).expect_err("another map");
+    let begins = "map `M` does not fit the one at `/sys/fs/bpf/m`: value size is 4, expected 8; ";
+    reads(&newer, begins, "or another name");
 
     let pinned = |errno| {
         let object = Builder::xdp().bytes();

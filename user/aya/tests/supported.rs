@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use aya::{
-    maps::MapType,
+    maps::{MapData, MapError, MapOptions, MapType},
     programs::{ProgramError, ProgramType},
     sys::{self, BpfHelper, SyscallError},
     util::KernelVersion,
@@ -72,8 +72,23 @@ fn maps_come_with_their_version() {
         let since = version(row.since.major, row.since.minor);
         let answer = sys::is_map_supported(map_type).unwrap();
         assert_eq!(answer, kernel >= since, "{map_type:?} on {kernel}");
+        if kernel < since {
+            is_too_new(map_type, &row.map_type.to_string(), since);
+        }
     }
     assert!(!sys::is_map_supported(MapType::Unspecified).unwrap());
+}
+
+/// The error of a map that the kernel lacks names type and version.
+fn is_too_new(map_type: MapType, type_name: &str, since: KernelVersion) {
+    let options = MapOptions::new().map_type(map_type).key_size(4);
+    let options = options.value_size(8).max_entries(1);
+    let error = MapData::create_with("LATER", options).unwrap_err();
+    assert!(
+        matches!(&error, MapError::KernelTooOld { name, since: said, .. } if name == "LATER" && *said == since),
+        "{map_type:?}: {error:?}"
+    );
+    assert!(error.to_string().contains(type_name), "{error}");
 }
 
 #[test]

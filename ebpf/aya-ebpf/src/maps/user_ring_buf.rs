@@ -42,8 +42,9 @@ map_type! {
 }
 
 impl UserRingBuf {
-    /// Calls `f` with each record that user space has submitted, until there is none or `f` breaks;
-    /// returns how many were consumed, the one at which it broke included.
+    /// Calls `f` with each record that user space has submitted, until there is none, `f` breaks, or
+    /// there were 131 072 (`BPF_MAX_USER_RINGBUF_SAMPLES`): then there may be more. Returns how many were
+    /// consumed, the one at which it broke included.
     ///
     /// `flags`: 0 wakes user space where it waits for room, if something was consumed,
     /// `BPF_RB_NO_WAKEUP` never, `BPF_RB_FORCE_WAKEUP` always.

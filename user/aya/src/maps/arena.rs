@@ -7,6 +7,9 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use aya_sys::Errno;
+use aya_uapi::{MapType, bindings::BPF_F_SEGV_ON_FAULT};
+
 use super::{
     Map, MapData, MapError, MapOptions, Pod,
     handle::{create, from_map},
@@ -18,8 +21,8 @@ use crate::pin::PinError;
 /// Memory that programs and this process share, up to 4 GiB of it, of type `BPF_MAP_TYPE_ARENA` (since
 /// kernel 6.9).
 ///
-/// Places are named by their offset in bytes, on both sides. A page takes no memory, and programs cannot
-/// use it, until this process has read or written it. The whole arena is mapped while the handle lives,
+/// Places are named by their offset in bytes, on both sides. A page takes no memory until this process has
+/// read or written it, or a program has allocated it, and programs cannot use it before. The whole arena is mapped while the handle lives,
 /// and once per process, as it has one address everywhere.
 ///
 /// ```no_run
@@ -78,9 +81,27 @@ impl<T: Borrow<MapData>> Arena<T> {
 
     pub(crate) fn new(map: T) -> Result<Self, MapError> {
         let data = map.borrow();
+        data.check_type(MapType::ARENA)?;
+        let flags = data.shape().flags;
+        if flags & BPF_F_SEGV_ON_FAULT != 0 {
+            return Err(MapError::UnsupportedMapFlags {
+                name: data.name().to_owned(),
+                flags,
+                reason: "to read a page that no program has allocated would end the process, create \
+                         the map without BPF_F_SEGV_ON_FAULT",
+            });
+        }
         let len = (data.max_entries() as usize).saturating_mul(aya_sys::page_size());
         let address = data.shape().map_extra;
-        let mapped = Shared::map_at(data.fd().as_fd(), address, len);
+        let mapped = match address {
+            // Whoever created it left the place to the first who maps it, and 0 is no place.
+            0 => Err(aya_sys::Error {
+                call: "mmap",
+                errno: Errno::EINVAL,
+            }
+            .into()),
+            _ => Shared::map_at(data.fd().as_fd(), address, len),
+        };
         let memory = mapped.map_err(|error| MapError::NotMapped {
             name: data.name().to_owned(),
             address,

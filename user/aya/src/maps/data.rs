@@ -12,10 +12,7 @@ use aya_sys::{
     Errno,
     bpf::{self, MapCreate},
 };
-use aya_uapi::{
-    MapType,
-    bindings::{BPF_F_MMAPABLE, BPF_F_NUMA_NODE},
-};
+use aya_uapi::{MapType, bindings::BPF_F_NUMA_NODE};
 
 use super::{
     MapError, MapInfo, MapOptions, MapShape, Types, Wanted, arena, elements::ENOTSUPP,
@@ -198,11 +195,16 @@ impl MapData {
                 privilege::with_memory(refused, || create_described(&map))
             })
         };
-        let created = match lesser(spec, &map) {
+        let created = match shape.lesser(spec) {
             Some((feature, lesser)) => features.try_with(feature, |has| {
-                let map = if has { map } else { lesser };
-                (shape.flags, shape.value_size) = (map.flags, map.value_size);
-                create(map)
+                if !has {
+                    shape = lesser;
+                }
+                create(MapCreate {
+                    flags: shape.flags,
+                    value_size: shape.value_size,
+                    ..map
+                })
             }),
             None => create(map),
         };
@@ -230,7 +232,8 @@ impl MapData {
             key_size: shape.key_size,
             value_size: shape.value_size,
             max_entries: shape.max_entries,
-            flags: shape.flags,
+            flags: shape.lasting_flags(),
+            map_extra: shape.map_extra,
             ..MapSpec::new(&self.name, "", shape.map_type)
         };
         Self::create_on(&self.features, &spec, &self.name, None)
@@ -256,7 +259,11 @@ impl MapData {
     ) -> Result<Self, MapError> {
         let path = Self::pin_path(directory.as_ref(), name)?;
         let types = btf.map_or(Types::None, Types::Loaded);
-        let wanted = Wanted { spec, types };
+        let wanted = Wanted {
+            spec,
+            types,
+            features: &Features::host(),
+        };
         if let Some(map) = Self::reuse(&path, wanted, name)? {
             return Ok(map);
         }
@@ -316,6 +323,7 @@ impl MapData {
         let mut map = Self::from_fd(fd)?;
         wanted.check(&map, path)?;
         name.clone_into(&mut map.name);
+        map.features = Arc::clone(wanted.features);
         Ok(map)
     }
 
@@ -405,6 +413,18 @@ impl MapData {
         self.shape.max_entries
     }
 
+    /// Refuses a map of another type, whatever a [`Map`](super::Map) says of it: a handle that reads memory
+    /// which is another type's would take anything for what the kernel has written.
+    pub(super) fn check_type(&self, expected: MapType) -> Result<(), MapError> {
+        match self.map_type() == expected {
+            true => Ok(()),
+            false => Err(MapError::InvalidMapType {
+                name: Some(self.name.clone()),
+                map_type: self.map_type().0,
+            }),
+        }
+    }
+
     pub(crate) fn check_sizes(&self, key: usize, value: usize) -> Result<(), MapError> {
         self.check_key(key)?;
         self.check_value(value)
@@ -458,26 +478,6 @@ impl Template {
     fn create(&self, features: &Arc<Features>) -> Result<MapData, MapError> {
         let btf = self.btf.as_ref().map(AsFd::as_fd);
         MapData::create_on(features, &self.spec, &self.spec.name, btf)
-    }
-}
-
-/// A map that does without something that older kernels lack, if there is one.
-fn lesser<'a>(spec: &MapSpec, map: &MapCreate<'a>) -> Option<(Feature, MapCreate<'a>)> {
-    let smaller = MapCreate {
-        value_size: 4,
-        ..*map
-    };
-    match map.map_type {
-        // Variables can do without, maps whose author asked for it cannot.
-        _ if spec.contents.is_some() && map.flags & BPF_F_MMAPABLE != 0 => {
-            let flags = map.flags & !BPF_F_MMAPABLE;
-            Some((Feature::MappedArrays, MapCreate { flags, ..*map }))
-        }
-        MapType::DEVMAP | MapType::DEVMAP_HASH if map.value_size == 8 => {
-            Some((Feature::DevMapPrograms, smaller))
-        }
-        MapType::CPUMAP if map.value_size == 8 => Some((Feature::CpuMapPrograms, smaller)),
-        _ => None,
     }
 }
 

@@ -149,10 +149,16 @@ impl MapData {
             return Err(REFUSED);
         }
         let taken = self.fd().raw().take(key, value, flags);
-        if taken.is_err_and(|error| error.errno == ENOTSUPP) {
-            self.features().lacks(Feature::HashTake);
+        // Before 4.20 there was no such command.
+        let unknown =
+            |error: &aya_sys::Error| error.errno == Errno::EINVAL && flags == 0 && !key.is_empty();
+        match taken {
+            Err(error) if error.errno == ENOTSUPP || unknown(&error) => {
+                self.features().lacks(Feature::HashTake);
+                Err(REFUSED)
+            }
+            other => other,
         }
-        taken
     }
 
     /// Puts the key behind `key`, or the first one, into `next`; `false` when there is none.
@@ -235,7 +241,7 @@ impl MapData {
         Ok(self.told("frozen:")?.is_some_and(|frozen| frozen != 0))
     }
 
-    /// The memory that the kernel counts for the map, in bytes.
+    /// The memory that the kernel counts for the map, in bytes; 0 where it does not tell (before 4.9).
     ///
     /// # Errors
     ///

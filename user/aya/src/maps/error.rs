@@ -328,8 +328,8 @@ impl fmt::Display for MapError {
                 capacity,
             } => write!(
                 f,
-                "map `{name}` of {capacity} bytes cannot hold a record of {size}: split it, or raise \
-                 `max_entries` before loading"
+                "map `{name}` of {capacity} bytes cannot hold a record of {size}: split it, or, if it \
+                 is below 16 MiB, raise `max_entries` before loading"
             ),
             Self::InUse { name } => write!(
                 f,

@@ -79,8 +79,9 @@ impl<K: Pod, V: Pod> IterableMap<K, V> for MapData {
 /// * Only when the very key that is to come next is removed (by another process, a program, or an
 ///   LRU map that makes room) does the walk start again. Keys can then come twice, and each such
 ///   restart needs one removal, so the walk ends when the removals do.
-/// * A key that stays in the map during the whole walk comes at least once. A key inserted or
-///   removed meanwhile may come or not.
+/// * A key that stays in the map during the whole walk, and whose value nobody replaces, comes at least
+///   once. A key inserted or removed meanwhile may come or not; of a hash map, so may one whose value is
+///   replaced, or come twice, for the kernel puts a new element where the walk may have been already.
 ///
 /// After an error the iterator ends.
 #[derive(Debug)]

@@ -11,13 +11,17 @@
 //! # No wake-up is needed
 //!
 //! A task that always finds something would keep the others of its thread waiting. After a number of
-//! times in a row it lets them have a turn.
+//! times in a row it lets them have a turn. So it does when it always finds nothing although there should
+//! be something, and asks whether the descriptor is one of which nothing comes any more.
 
 use std::{
     io,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     task::{Context, Poll},
+    time::Duration,
 };
+
+use aya_sys::poll::{self, Ready};
 
 /// How often a task may go on before the others of its thread have a turn.
 const IN_A_ROW: u8 = 32;
@@ -40,7 +44,7 @@ impl Waiter {
     }
 
     /// What `look` finds, now or when it is worth looking again. An error means that the runtime cannot
-    /// wait, as when it is shutting down.
+    /// wait, as when it is shutting down, or that nothing comes any more (`BrokenPipe`).
     ///
     /// `look` is called until it finds something and not again: what it finds may be gone then.
     pub(super) fn poll<R>(
@@ -58,7 +62,7 @@ impl Waiter {
             return Poll::Ready(Ok(found));
         }
         self.at_once = 0;
-        loop {
+        for _ in 0..IN_A_ROW {
             let ready = self.readiness.poll(context);
             if let Some(found) = look() {
                 return Poll::Ready(Ok(found));
@@ -68,6 +72,11 @@ impl Waiter {
                 Poll::Ready(result) => result?,
             }
         }
+        if let Ok(Ready::Closed) = poll::readable(self.readiness.fd(), Some(Duration::ZERO)) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -110,6 +119,15 @@ impl Readiness {
         ))
     }
 
+    fn fd(&self) -> BorrowedFd<'_> {
+        match self {
+            #[cfg(feature = "async_tokio")]
+            Self::Tokio(fd) => fd.get_ref().as_fd(),
+            #[cfg(feature = "async_std")]
+            Self::AsyncIo(fd) => fd.as_fd(),
+        }
+    }
+
     /// Whether there was something to read since the last call; if not, `context` will be woken.
     fn poll(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
@@ -120,5 +138,27 @@ impl Readiness {
             #[cfg(feature = "async_std")]
             Self::AsyncIo(fd) => fd.poll_readable(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, io::pipe};
+
+    use super::*;
+
+    #[cfg(feature = "async_tokio")]
+    #[test]
+    fn what_has_ended_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (channel, other_end) = pipe().unwrap();
+            let mut waiter = Waiter::new(channel.as_fd()).unwrap();
+            drop(other_end);
+            let nothing = || None::<()>;
+            let ended = poll_fn(|context| waiter.poll(context, nothing)).await;
+            assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        });
     }
 }

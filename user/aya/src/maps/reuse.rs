@@ -5,6 +5,7 @@ use std::{
     fmt, io,
     os::fd::{AsFd as _, BorrowedFd},
     path::Path,
+    sync::Arc,
 };
 
 use aya_obj::{
@@ -14,7 +15,7 @@ use aya_obj::{
 use aya_sys::{Errno, bpf};
 
 use super::{MapData, MapError, MapShape};
-use crate::sys::SyscallError;
+use crate::{features::Features, sys::SyscallError};
 
 /// What to do with a map that is to be pinned where there may be a pin already.
 ///
@@ -64,6 +65,8 @@ impl fmt::Display for MapDifference {
 pub(crate) struct Wanted<'a> {
     pub(crate) spec: &'a MapSpec,
     pub(crate) types: Types<'a>,
+    /// What the kernel has that it is wanted on.
+    pub(crate) features: &'a Arc<Features>,
 }
 
 /// The types that a definition refers to.
@@ -91,7 +94,13 @@ impl Wanted<'_> {
     /// Refuses `map` if programs that were made for what is wanted cannot use it. `path` is where it is
     /// pinned, if it is.
     pub(crate) fn check(self, map: &MapData, path: Option<&Path>) -> Result<(), MapError> {
-        let expected = MapShape::as_created(self.spec)?;
+        let mut expected = MapShape::as_created(self.spec)?;
+        // Whoever created it did without, too.
+        if let Some((feature, lesser)) = expected.lesser(self.spec)
+            && !self.features.has(feature)
+        {
+            expected = lesser;
+        }
         let mut differences: Vec<_> = expected.differences(map.shape()).collect();
         // Types of other sizes are others: that has been said.
         if differences.is_empty() {

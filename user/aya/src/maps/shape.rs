@@ -3,11 +3,14 @@
 use aya_obj::spec::MapSpec;
 use aya_uapi::{
     MapType,
-    bindings::{BPF_F_NO_COMMON_LRU, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY},
+    bindings::{
+        BPF_F_MMAPABLE, BPF_F_NO_COMMON_LRU, BPF_F_RDONLY, BPF_F_RDONLY_PROG, BPF_F_WRONLY,
+    },
     maps::Entries,
 };
 
 use super::{MapDifference, MapError, per_cpu::possible_cpus};
+use crate::features::Feature;
 
 /// What must be the same for two maps to be used by the same programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +37,7 @@ impl MapShape {
 
     /// In what `found` differs so that programs made for a map like this one cannot use it.
     pub(super) fn differences(&self, found: &Self) -> impl Iterator<Item = MapDifference> {
-        let permanent = |flags| flags & !self.passing_flags();
-        let (own, other) = (permanent(self.flags), permanent(found.flags));
+        let (own, other) = (self.lasting_flags(), found.lasting_flags());
         let number = |number: u32| number.to_string();
         let hex = |flags: u32| format!("{flags:#x}");
         let extra = match self.lacks_address() {
@@ -71,6 +73,11 @@ impl MapShape {
         })
     }
 
+    /// The flags that the map was created with, as far as the kernel still tells.
+    pub(super) const fn lasting_flags(&self) -> u32 {
+        self.flags & !self.passing_flags()
+    }
+
     /// Flags that the kernel sets or forgets, whatever the map was created with.
     const fn passing_flags(&self) -> u32 {
         // The first two are about the descriptor that creation returned.
@@ -79,6 +86,26 @@ impl MapShape {
             // The kernel marks device maps read-only for programs, whether asked to or not.
             MapType::DEVMAP | MapType::DEVMAP_HASH => descriptors | BPF_F_RDONLY_PROG,
             _ => descriptors,
+        }
+    }
+
+    /// What does without something that older kernels lack, if there is such a shape.
+    pub(super) fn lesser(self, spec: &MapSpec) -> Option<(Feature, Self)> {
+        let smaller = Self {
+            value_size: 4,
+            ..self
+        };
+        match self.map_type {
+            // Variables can do without, maps whose author asked for it cannot.
+            _ if spec.contents.is_some() && self.flags & BPF_F_MMAPABLE != 0 => {
+                let flags = self.flags & !BPF_F_MMAPABLE;
+                Some((Feature::MappedArrays, Self { flags, ..self }))
+            }
+            MapType::DEVMAP | MapType::DEVMAP_HASH if self.value_size == 8 => {
+                Some((Feature::DevMapPrograms, smaller))
+            }
+            MapType::CPUMAP if self.value_size == 8 => Some((Feature::CpuMapPrograms, smaller)),
+            _ => None,
         }
     }
 

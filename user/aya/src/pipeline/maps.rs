@@ -119,6 +119,7 @@ impl Provider<'_> {
         Wanted {
             spec,
             types: self.types.map_or(Types::None, Types::Read),
+            features: &self.loader.features,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{
     borrow::{Borrow, BorrowMut},
     future::poll_fn,
+    io,
     os::fd::AsFd as _,
     path::Path,
 };
@@ -12,7 +13,7 @@ use super::{
     RecordBuffer,
 };
 use crate::{
-    maps::{Map, MapData, MapError, handle::from_map, readiness::Waiter},
+    maps::{Map, MapData, MapError, handle::from_map, readiness::Waiter, wait},
     pin::PinError,
 };
 
@@ -115,7 +116,7 @@ pub struct AsyncPerfEventArrayBuffer<T> {
     buffer: PerfEventArrayBuffer<T>,
 }
 
-impl<T> AsyncPerfEventArrayBuffer<T> {
+impl<T: Borrow<MapData>> AsyncPerfEventArrayBuffer<T> {
     /// Waits until there is something to read, then copies records into `buffers` as
     /// [`PerfEventArrayBuffer::read_events`] does. At least one record was read or lost then, unless
     /// `buffers` is empty.
@@ -125,7 +126,8 @@ impl<T> AsyncPerfEventArrayBuffer<T> {
     ///
     /// # Errors
     ///
-    /// [`PerfBufferError::IOError`] when the runtime cannot wait, as when it is shutting down.
+    /// [`PerfBufferError::IOError`] when the runtime cannot wait, as when it is shutting down;
+    /// [`MapError::Closed`] when nothing comes any more, as when the CPU went offline.
     pub async fn read_events<B: RecordBuffer>(
         &mut self,
         buffers: &mut [B],
@@ -134,9 +136,15 @@ impl<T> AsyncPerfEventArrayBuffer<T> {
             return Ok(Events::default());
         }
         let Self { waiter, buffer } = self;
-        poll_fn(|context| waiter.poll(context, || some_events(buffer.read_events(buffers))))
-            .await
-            .map_err(PerfBufferError::IOError)?
+        let read =
+            poll_fn(|context| waiter.poll(context, || some_events(buffer.read_events(buffers))))
+                .await;
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => {
+                PerfBufferError::MapError(wait::closed(buffer.name(), error))
+            }
+            _ => PerfBufferError::IOError(error),
+        })?
     }
 }
 

@@ -45,7 +45,7 @@ pub enum PerfEvent<'a> {
     ///
     /// The kernel pads records so that their length plus 4 is a multiple of 8, and keeps no other
     /// length: of a record whose length varies, the program sends the length along. What the padding
-    /// holds is undefined. With padding a record has at most 65 524 bytes.
+    /// holds is undefined. With padding a record has at most 65 516 bytes.
     Sample {
         /// The first part.
         head: &'a [u8],
@@ -161,6 +161,8 @@ impl<T: BorrowMut<MapData>> PerfEventArray<T> {
         page_count: Option<usize>,
     ) -> Result<PerfEventArrayBuffer<T>, PerfBufferError> {
         const DEFAULT_PAGES: usize = 2;
+        let map: &MapData = (*self.map).borrow();
+        map.check_bounds(index).map_err(PerfBufferError::MapError)?;
         let page_count = page_count.unwrap_or(DEFAULT_PAGES);
         let page = aya_sys::page_size();
         let size = page
@@ -177,7 +179,6 @@ impl<T: BorrowMut<MapData>> PerfEventArray<T> {
         perf::enable(fd.as_fd()).map_err(|error| PerfBufferError::PerfEventEnableError {
             io_error: SyscallError::from(error).io_error,
         })?;
-        let map: &MapData = (*self.map).borrow();
         map.set_fd(&index, fd.as_fd().as_raw_fd(), 0)
             .map_err(PerfBufferError::MapError)?;
         Ok(PerfEventArrayBuffer {
@@ -215,6 +216,15 @@ pub struct PerfEventArrayBuffer<T> {
     _map: Arc<T>,
     buffer: Buffer,
     fd: OwnedFd,
+}
+
+#[cfg(any(feature = "async_tokio", feature = "async_std"))]
+impl<T: Borrow<MapData>> PerfEventArrayBuffer<T> {
+    /// The map's name.
+    fn name(&self) -> &str {
+        let map: &MapData = (*self._map).borrow();
+        map.name()
+    }
 }
 
 impl<T> PerfEventArrayBuffer<T> {

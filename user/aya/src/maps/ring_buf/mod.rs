@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use aya_uapi::bindings::BPF_F_RB_OVERWRITE;
+use aya_uapi::{MapType, bindings::BPF_F_RB_OVERWRITE};
 
 use self::protocol::{Claimed, Reader};
 use super::{
@@ -89,6 +89,7 @@ impl<T: Borrow<MapData>> InnerMap for RingBuf<T> {
 impl<T: Borrow<MapData>> RingBuf<T> {
     pub(crate) fn new(map: T) -> Result<Self, MapError> {
         let data = map.borrow();
+        data.check_type(MapType::RINGBUF)?;
         let flags = data.shape().flags;
         if flags & BPF_F_RB_OVERWRITE != 0 {
             return Err(MapError::UnsupportedMapFlags {

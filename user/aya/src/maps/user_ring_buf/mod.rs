@@ -16,6 +16,7 @@ use std::{
 };
 
 use aya_sys::epoll::Epoll;
+use aya_uapi::MapType;
 
 use self::protocol::{Reserved, Writer};
 use super::{
@@ -68,6 +69,7 @@ create!(
 impl<T: Borrow<MapData>> UserRingBuf<T> {
     pub(crate) fn new(map: T) -> Result<Self, MapError> {
         let data = map.borrow();
+        data.check_type(MapType::USER_RINGBUF)?;
         let exclusive = Exclusive::new(data)?;
         let page = aya_sys::page_size();
         let size = data.max_entries() as usize;

@@ -19,11 +19,13 @@
 //! 3. *Waking.* The kernel wakes those who wait for room after each call that consumed something,
 //!    whatever their state, so no fence is needed between finding no room and going to sleep.
 
-use aya_uapi::bindings::{BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ};
+use aya_uapi::bindings::BPF_RINGBUF_HDR_SZ;
 
 use crate::maps::shared::{Ordering, Ring, Shared, Word};
 
 const HEADER: usize = BPF_RINGBUF_HDR_SZ as usize;
+/// Programs get records as dynptrs, which can be no larger. At a larger one the kernel would stop for good.
+const LONGEST: usize = (1 << 24) - 1;
 
 /// The one writer of a user ring buffer.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Writer {
     /// Whether an empty buffer has room for a record of `len` bytes.
     pub(super) const fn can_hold(&self, len: usize) -> bool {
         // The size is a power of two, 8 at least, and positions are multiples of 8.
-        len <= self.ring.size() - HEADER && len < BPF_RINGBUF_DISCARD_BIT as usize
+        len <= self.ring.size() - HEADER && len <= LONGEST
     }
 
     /// How many bytes are not consumed yet.
@@ -115,7 +117,7 @@ impl Reserved<'_> {
             ring,
             position,
         } = self;
-        // Below 2^30, which `can_hold` has checked; the rest of the header is the kernel's and unused.
+        // Below 2^24, which `can_hold` has checked; the rest of the header is the kernel's and unused.
         ring.data()
             .header(*position)
             .store(data.len() as u32, Ordering::Relaxed);
