@@ -58,9 +58,12 @@ const PACKAGES: &[(&str, &str, &[&str])] = &[
             "arena",
             "definitions",
             "distant",
+            "locked",
             "nested",
             "newer",
             "newest",
+            "recent",
+            "shared",
         ],
     ),
     (

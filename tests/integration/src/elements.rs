@@ -27,6 +27,8 @@ pub const fn value(number: u64) -> Value {
 pub enum Ask {
     /// Get the value of an element.
     Get(u32),
+    /// Whether a value is there.
+    Has(u64),
     /// Set it.
     Set(u32, u64),
     /// Remove the element.
@@ -92,6 +94,7 @@ impl Pair {
     pub fn ask(&mut self, ask: Ask) -> TestResult<Result<u64, Errno>> {
         let (operation, number, value): (u32, u32, u64) = match ask {
             Ask::Get(number) => (0, number, 0),
+            Ask::Has(value) => (0, 0, value),
             Ask::Set(number, value) => (1, number, value),
             Ask::Remove(number) => (2, number, 0),
             Ask::Add(number, value) => (3, number, value),

@@ -1,20 +1,24 @@
 //! Definitions of maps: the two forms that programs write, templates of inner maps, and what maps hold
 //! from the start.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use aya::{
-    Ebpf,
-    programs::{TestRun as _, TestRunOptions},
+    Ebpf, EbpfLoader,
+    maps::{HashMap, ReusePolicy},
+    programs::{ProgramError, TestRun as _, TestRunOptions},
 };
 use aya_obj::{ObjectSpec, spec::MapSpec};
-use aya_tests::{TestResult, in_both_modes, skip, xdp};
+use aya_tests::{TestResult, can_pin, in_both_modes, pin_path, skip, xdp};
 use aya_uapi::{MapType, maps::MAPS};
 
 /// What the program `name` of an object returns for some packet.
 fn run(ebpf: &mut Ebpf, name: &str) -> TestResult<u32> {
     let program = xdp(ebpf, name)?;
-    program.load()?;
+    match program.load() {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => {}
+        Err(error) => return Err(error.into()),
+    }
     let options = TestRunOptions {
         data_in: Some(&[0; 64]),
         ..TestRunOptions::default()
@@ -55,7 +59,14 @@ fn both_forms_say_the_same() -> TestResult {
     for mode in ["donor", "native"] {
         let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
         let mut types = NOT_DEFINED.to_vec();
-        for name in ["definitions", "newer", "arena", "newest"] {
+        for name in [
+            "definitions",
+            "newer",
+            "recent",
+            "arena",
+            "newest",
+            "shared",
+        ] {
             let Some(object) = aya_tests::object(mode, name) else {
                 let reason = format!("needs a toolchain for {mode} mode when it is built");
                 return Ok(skip("both_forms_say_the_same", &reason)?);
@@ -81,12 +92,29 @@ fn both_forms_say_the_same() -> TestResult {
     Ok(())
 }
 
+/// As the program defines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct Account {
+    lock: u32,
+    deposits: u32,
+    sum: u64,
+}
+
+/// A folder of pins, which is removed with them.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = fs::remove_dir_all(&self.0);
+    }
+}
+
 in_both_modes! {
     /// Numbers that only some maps have, and templates.
     fn numbers_and_templates(object: "definitions", since 5, 8) {
         let object = ObjectSpec::parse(object)?;
         let find = |name| find(&object, name);
-        assert_eq!(find("NEW_BLOOM")?.map_extra, 3);
         assert_eq!((find("SHALLOW")?.value_size, find("COOKIES")?.value_size), (16 * 8, 8));
         assert_eq!((find("ON_NODE")?.flags, find("ON_NODE")?.numa_node), (1 << 2, 0));
         let outer = find("NEW_OUTER")?;
@@ -98,16 +126,44 @@ in_both_modes! {
         Ok(())
     }
 
-    /// The kernel takes all that 5.16 has, and functions take maps of either form.
-    fn the_kernel_takes_every_map(object: "definitions", since 5, 16) {
+    /// The kernel takes all that 5.10 has, and functions take maps of either form.
+    fn the_kernel_takes_every_map(object: "definitions", since 5, 10) {
         let mut ebpf = Ebpf::load(object)?;
         assert_eq!(run(&mut ebpf, "sum")?, 55);
         Ok(())
     }
 
     /// The kernel takes the newer ones.
-    fn the_kernel_takes_newer_maps(object: "newer", since 6, 9) {
+    fn the_kernel_takes_newer_maps(object: "newer", since 6, 1) {
+        assert_eq!(find(&ObjectSpec::parse(object)?, "NEW_BLOOM")?.map_extra, 3);
         Ebpf::load(object)?;
+        Ok(())
+    }
+
+    /// And those that came then.
+    fn the_kernel_takes_recent_maps(object: "recent", since 6, 9) {
+        Ebpf::load(object)?;
+        Ok(())
+    }
+
+    /// Maps that are pinned by name are one map for all that load the object, unless they are to be new.
+    fn maps_are_shared_by_name(object: "shared", since 5, 8) {
+        if !can_pin("maps_are_shared_by_name")? {
+            return Ok(());
+        }
+        let folder = Folder(pin_path("shared"));
+        fs::create_dir(&folder.0)?;
+        let load = |policy| {
+            let mut loader = EbpfLoader::new();
+            let loader = loader.default_map_pin_directory(&folder.0);
+            loader.map_reuse_policy(policy).load(object)
+        };
+        for expected in [2, 4] {
+            assert_eq!(run(&mut load(ReusePolicy::CreateOrReuse)?, "count")?, expected);
+        }
+        assert!(["OLD_RUNS", "NEW_RUNS"].iter().all(|name| folder.0.join(name).exists()));
+        assert_eq!(run(&mut load(ReusePolicy::Replace)?, "count")?, 2);
+        assert_eq!(run(&mut load(ReusePolicy::CreateOrReuse)?, "count")?, 4);
         Ok(())
     }
 
@@ -120,6 +176,25 @@ in_both_modes! {
     /// And the newest.
     fn the_kernel_takes_the_newest_maps(object: "newest", since 7, 2) {
         Ebpf::load(object)?;
+        Ok(())
+    }
+
+    /// Values with a lock are read and written in one piece, and the lock stays the kernel's.
+    fn values_with_a_lock(object: "locked", since 5, 8) {
+        const BPF_F_LOCK: u64 = 4;
+        let mut ebpf = Ebpf::load(object)?;
+        assert_eq!(run(&mut ebpf, "deposit")?, 0);
+        let account = |deposits, sum| Account { lock: 0, deposits, sum };
+        let map = ebpf.map_mut("ACCOUNTS").ok_or("no map")?;
+        let mut accounts: HashMap<_, u32, Account> = HashMap::try_from(map)?;
+        accounts.insert(1, account(1, 100), 0)?;
+        accounts.insert(1, Account { lock: 7, ..account(2, 200) }, BPF_F_LOCK)?;
+        assert_eq!(run(&mut ebpf, "deposit")?, 1);
+        let map = ebpf.map_mut("ACCOUNTS").ok_or("no map")?;
+        let mut accounts: HashMap<_, u32, Account> = HashMap::try_from(map)?;
+        assert_eq!(accounts.get(&1, BPF_F_LOCK)?, account(3, 210));
+        assert_eq!(accounts.insert_batch(&[1], &[account(4, 400)], BPF_F_LOCK)?, 1);
+        assert_eq!(accounts.get(&1, 0)?, account(4, 400));
         Ok(())
     }
 

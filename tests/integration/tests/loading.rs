@@ -299,6 +299,11 @@ in_both_modes! {
         assert_eq!(info.map_flags(), BPF_F_NUMA_NODE);
         assert_eq!(ebpf.map("FIRST").ok_or("no map")?.data().info()?.max_entries(), 5);
 
+        // No machine has a node of this number, so it must have reached the kernel.
+        let far = MapOptions::new().numa_node(1023);
+        let far = EbpfLoader::new().map_options("FLOWS", far).load(object).err().ok_or("loaded")?;
+        assert!(far.to_string().starts_with("map `FLOWS` could not be created"), "{far}");
+
         let unknown = EbpfLoader::new().map_max_entries("NO_SUCH_MAP", 1).load(object);
         let unknown = unknown.err().ok_or("loaded")?.to_string();
         assert!(unknown.starts_with("map `NO_SUCH_MAP`: "), "{unknown}");

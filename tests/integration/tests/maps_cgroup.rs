@@ -12,10 +12,11 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     maps::{
-        Array, CgroupArray, MapError,
+        Array, CgroupArray, MapError, PerCpuValues,
         cgroup_storage::{CgroupStorage, CgroupStorageKey, PerCpuCgroupStorage},
     },
     programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, RawTracePoint},
+    util::nr_cpus,
 };
 use aya_netlab::Cgroup;
 use aya_tests::{TestResult, cgroups::Scene, in_both_modes, map, program};
@@ -101,6 +102,7 @@ in_both_modes! {
             // The kernel is particular about the key's members.
             let info = ebpf.map(name).ok_or(name)?.data().info()?;
             assert_ne!((info.btf_key_type_id(), info.btf_value_type_id()), (0, 0), "{name}");
+            assert_ne!(info.btf_id(), 0, "{name}");
         }
         for (name, attach_type) in [("sent", CgroupSkbAttachType::Egress), ("arrived", CgroupSkbAttachType::Ingress)] {
             let program: &mut CgroupSkb = program(&mut ebpf, name)?;
@@ -147,6 +149,13 @@ in_both_modes! {
         exchange(&other, 1)?;
         let traffic: CgroupStorage<_, Traffic> = map(&mut ebpf, "TRAFFIC")?;
         assert_eq!(traffic.get(keys[2].0, 0)?, Traffic { packets: 101, bytes: 32 });
+
+        let mut packets: PerCpuCgroupStorage<_, u64> = map(&mut ebpf, "PACKETS")?;
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        packets.insert(keys[2].0, PerCpuValues::try_from(vec![10; cpus])?, 0)?;
+        exchange(&other, 1)?;
+        let packets: PerCpuCgroupStorage<_, u64> = map(&mut ebpf, "PACKETS")?;
+        assert_eq!(packets.get(keys[2].0, 0)?.iter().sum::<u64>(), 10 * cpus as u64 + 1);
 
         // There is none where no program is attached, and user space makes none.
         let nowhere = CgroupStorageKey::new(keys[0].0.cgroup_inode_id(), 99);

@@ -13,7 +13,7 @@ use aya::{
 use aya_tests::{
     TestResult,
     elements::{
-        Ask::{Add, Get, New, Old, Pop, Remove, Set},
+        Ask::{Add, Get, Has, New, Old, Pop, Remove, Set},
         Key, Pair, Value, key, value,
     },
     in_both_modes, kernel, program,
@@ -299,8 +299,9 @@ in_both_modes! {
         on_each(object, both, |pair, name| {
             let functions = if name == "BLOOM" { 2 } else { 5 };
             assert_eq!(pair.map()?.data().info()?.map_extra(), functions);
-            assert_eq!(pair.ask(Get(0))?, Err(Errno::ENOENT));
+            assert_eq!(pair.ask(Has(7))?, Err(Errno::ENOENT));
             assert_eq!(pair.ask(Set(0, 7))?, Ok(0));
+            assert_eq!(pair.ask(Has(7))?, Ok(0));
             let mut bloom: BloomFilter<_, Value> = BloomFilter::try_from(pair.map()?)?;
             bloom.contains(value(7), 0)?;
             for number in 100..150 {
@@ -308,6 +309,12 @@ in_both_modes! {
             }
             let strangers = (1000..1100).filter(|number| bloom.contains(value(*number), 0).is_ok());
             assert!(strangers.count() < 50);
+            for number in 100..150 {
+                assert_eq!(pair.ask(Has(number))?, Ok(0), "{number}");
+            }
+            let strangers = (1000..1100).map(|number| pair.ask(Has(number)));
+            let strangers = strangers.collect::<TestResult<Vec<_>>>()?;
+            assert!(strangers.iter().filter(|answer| answer.is_ok()).count() < 50);
             assert!(matches!(
                 BloomFilter::<_, Value>::create(10, 0)?.contains(value(1), 0),
                 Err(MapError::ElementNotFound)

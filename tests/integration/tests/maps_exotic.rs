@@ -244,4 +244,21 @@ in_both_modes! {
         }
         Ok(())
     }
+
+    /// The same with a map that the object defines.
+    fn positions_in_a_defined_map(object: "newest", since 7, 2) {
+        let mut ebpf = Ebpf::load(object)?;
+        let mut positions: InsnArray<_> = ebpf.take_map("OF_PASS").ok_or("no map")?.try_into()?;
+        for index in 0..2 {
+            positions.set(index, index)?;
+        }
+        positions.data().freeze()?;
+        let pass: &mut Xdp = program(&mut ebpf, "pass")?;
+        pass.bind_map(positions.data().fd())?;
+        pass.load()?;
+        let found = positions.iter().collect::<Result<Vec<_>, _>>()?;
+        let translated: Vec<_> = found.iter().map(|(_, position)| position.translated).collect();
+        assert_eq!(translated, [Some(0), Some(1)]);
+        Ok(())
+    }
 }

@@ -267,6 +267,19 @@ in_both_modes! {
         removed?;
         assert!(matches!(again, Err(MapError::KeyNotFound)));
         assert!(values.get(&task, 0).is_err(), "the task has ended");
+
+        // The program goes on from what user space has set, and forgets it the third time.
+        let process = pidfd(std::process::id())?;
+        let name = fs::read("/proc/self/comm")?;
+        values.insert(&process, [7, 0], 0)?;
+        for expected in [Some([7, 1]), Some([7, 2]), None, Some([0, 1])] {
+            fs::write("/proc/self/comm", name.trim_ascii())?;
+            match (values.get(&process, 0), expected) {
+                (Ok(value), Some(expected)) => assert_eq!(value, expected),
+                (Err(MapError::KeyNotFound), None) => {}
+                other => return Err(format!("{other:?}").into()),
+            }
+        }
         Ok(())
     }
 

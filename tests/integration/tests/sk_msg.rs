@@ -149,6 +149,9 @@ in_both_modes! {
         let mut expected = ports;
         expected.sort_unstable();
         assert_eq!(keys, expected);
+        // The first of them is in slot 0: an empty one could not be cleared.
+        slots(&mut ebpf)?.clear_index(&0)?;
+        assert!(slots(&mut ebpf)?.clear_index(&0).is_err());
 
         let mut target: Array<_, u32> = Array::try_from(ebpf.map_mut("TARGET").ok_or("no map")?)?;
         target.set(0, ports[1], 0)?;

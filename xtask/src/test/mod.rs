@@ -47,6 +47,18 @@ const TYPES_VARIABLE: &str = "AYA_BTF";
 /// The packages whose tests need a kernel.
 const INTEGRATION: &[&str] = &["aya-netlab", "aya-tests"];
 
+/// The library's own tests that say what kernels can, which guests run too.
+const ON_EACH_KERNEL: [&str; 8] = [
+    "--package",
+    "aya",
+    "--test",
+    "maps_elements",
+    "--test",
+    "maps_rings",
+    "--test",
+    "supported",
+];
+
 fn integration() -> impl Iterator<Item = &'static str> {
     INTEGRATION
         .iter()
@@ -359,7 +371,9 @@ impl Suite {
     /// What runs on every kernel: the integration tests, and the demo.
     fn integration(filter: Option<&str>) -> Result<Self> {
         let tests = ["--tests"].into_iter().chain(integration());
-        let mut suite = Self::new(executables(tests)?, &Vec::from_iter(filter));
+        let mut tests = executables(tests)?;
+        tests.extend(executables(ON_EACH_KERNEL)?);
+        let mut suite = Self::new(tests, &Vec::from_iter(filter));
         if filter.is_none_or(|filter| DEMO.contains(filter)) {
             suite.spec.add_demo()?;
             suite.names.push(DEMO.to_owned());

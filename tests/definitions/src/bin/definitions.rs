@@ -1,4 +1,4 @@
-//! Every type of map that Linux 5.16 has, in both forms.
+//! Every type of map that Linux 5.10 has, in both forms.
 #![no_std]
 #![no_main]
 
@@ -34,16 +34,10 @@ both! {
     OLD_CPU_CGROUP, NEW_CPU_CGROUP: PerCpuCgroupStorage<u64>[] = new();
     OLD_OF_SOCKETS, NEW_OF_SOCKETS: SkStorage<u64>[] = new();
     OLD_OF_INODES, NEW_OF_INODES: InodeStorage<u64>[] = new();
-    OLD_OF_TASKS, NEW_OF_TASKS: TaskStorage<u64>[] = new();
     OLD_SOCKETS, NEW_SOCKETS: SockMap[4] = with_max_entries(4, 0);
     OLD_SOCKET_HASH, NEW_SOCKET_HASH: SockHash<u64>[4] = with_max_entries(4, 0);
 }
 
-#[map]
-static OLD_BLOOM: maps::BloomFilter<u32> =
-    maps::BloomFilter::with_max_entries(4, 0).hash_functions(3);
-#[btf_map]
-static NEW_BLOOM: btf_maps::BloomFilter<u32, 4, 0, 3> = btf_maps::BloomFilter::new();
 #[map]
 static OLD_RING: maps::RingBuf = maps::RingBuf::with_byte_size(4096, 0);
 #[btf_map]

@@ -5,7 +5,6 @@
 use aya_ebpf::{
     EbpfContext as _, Global,
     bindings::task_struct,
-    helpers::bpf_get_current_task_btf,
     macros::{btf_tracepoint, map},
     maps::TaskStorage,
     programs::BtfTracePointContext,
@@ -17,7 +16,7 @@ use aya_ebpf::{
 pub struct Task {
     /// The thread that made it.
     parent: u64,
-    /// How often it has renamed itself.
+    /// How often it was renamed.
     renamed: u64,
 }
 
@@ -43,18 +42,17 @@ fn made(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// `task_rename(task, comm)`, for the running task. The name `forget` removes its value.
+/// `task_rename(task, comm)`: a task of ours renames one.
 #[btf_tracepoint(function = "task_rename")]
 fn renamed(ctx: BtfTracePointContext) -> i32 {
     if ctx.tgid() == PROCESS.load() {
-        // SAFETY: takes nothing.
-        let current = unsafe { bpf_get_current_task_btf() };
+        let task: *mut task_struct = ctx.arg(0);
         // SAFETY: valid while the program runs; the test waits meanwhile.
-        match unsafe { TASKS.get_or_insert_ptr_mut(current, None).as_mut() } {
-            Some(task) if task.renamed < 2 => task.renamed += 1,
+        match unsafe { TASKS.get_or_insert_ptr_mut(task, None).as_mut() } {
+            Some(known) if known.renamed < 2 => known.renamed += 1,
             _ => {
                 // The third time it is forgotten.
-                let _ = TASKS.delete(current);
+                let _ = TASKS.delete(task);
             }
         }
     }
