@@ -1,11 +1,15 @@
 //! Memory that programs and user space share: each sees at once what the other wrote.
 
-use std::os::fd::AsFd as _;
+use std::{
+    os::fd::AsFd as _,
+    sync::{Mutex, PoisonError},
+};
 
 use aya::{
     Ebpf,
     maps::{Arena, Map, MapData, MapError},
 };
+use aya_sys::bpf::MapCreate;
 use aya_tests::{
     TestResult,
     elements::{
@@ -14,6 +18,10 @@ use aya_tests::{
     },
     in_both_modes, require_kernel,
 };
+use aya_uapi::bindings::{BPF_F_MMAPABLE, BPF_F_SEGV_ON_FAULT};
+
+/// Held by tests that use the one address: both modes are one process where tests run side by side.
+static ADDRESS: Mutex<()> = Mutex::new(());
 
 in_both_modes! {
     /// Numbers of all sizes go both ways, on every page, and nothing goes anywhere else.
@@ -59,6 +67,7 @@ in_both_modes! {
 
     /// An address that the program gives is where the arena is.
     fn at_a_given_address(object: "maps_arena", since 6, 9) {
+        let _alone = ADDRESS.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pair = Pair::new(object, "fixed", "FIXED")?;
         let map = pair.map()?;
         assert_eq!(map.data().info()?.map_extra(), 0x2000_0000_0000);
@@ -114,5 +123,24 @@ fn created_by_user_space() -> TestResult {
     assert_eq!((first.get::<u8>(0)?, second.get::<u8>(0)?), (1, 0));
     assert_eq!(first.len(), 2 * second.len());
     assert!(Arena::create(0, 0).is_err());
+
+    // To read it could end this process.
+    let error = Arena::create(1, BPF_F_SEGV_ON_FAULT).err().ok_or("made")?;
+    assert!(
+        matches!(error, MapError::UnsupportedMapFlags { .. }),
+        "{error}"
+    );
+    // One that another loader has made, without an address.
+    let anywhere = aya_sys::bpf::map_create(&MapCreate {
+        max_entries: 1,
+        flags: BPF_F_MMAPABLE,
+        ..MapCreate::new(aya_uapi::MapType::ARENA)
+    })?;
+    let error = Arena::try_from(Map::from_map_data(MapData::from_fd(anywhere)?)?);
+    let error = error.err().ok_or("mapped at 0")?;
+    assert!(
+        matches!(error, MapError::NotMapped { address: 0, .. }),
+        "{error}"
+    );
     Ok(())
 }

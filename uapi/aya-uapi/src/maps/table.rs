@@ -120,7 +120,7 @@ macro_rules! for_each_map {
                 ops: [TABLE], supported: true,
             }
             /// Sockets by slot; programs attached to the map see their data. Lookup gives the socket's
-            /// cookie and needs 8-byte values (5.10).
+            /// cookie and needs 8-byte values (5.7).
             SockMap: SOCKMAP {
                 name: "sockmap", since: (4, 14),
                 key: Exactly(4), value: OneOf(&[4, 8]), per_cpu: false,

@@ -63,7 +63,7 @@ macro_rules! cookie {
     ($handle:ident<$($param:ident),*>, $key:ident: $type:ty, $owned:ty) => {
         impl<T: Borrow<MapData>, $($param: Pod),*> $handle<T, $($param),*> {
             /// The cookie of the socket that is there: what `SO_COOKIE` says of it. Needs values of
-            /// 8 bytes. Since kernel 5.8.
+            /// 8 bytes. Since kernel 5.7.
             ///
             /// # Errors
             ///
