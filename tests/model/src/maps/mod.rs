@@ -2,6 +2,7 @@
 
 #[path = "../../../../user/aya/src/maps/guess.rs"]
 mod guess;
+mod perf;
 mod ring_buf;
 mod shared;
 mod user_ring_buf;

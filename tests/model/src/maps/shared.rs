@@ -1,7 +1,7 @@
-//! A model of the memory that a ring buffer and the kernel share: two positions, and a slot for a record
-//! every 8 bytes.
+//! A model of the memory that a buffer and the kernel share: two positions, and a slot for a record every
+//! 8 bytes.
 
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicUsize, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use loom::{cell::UnsafeCell, sync::Arc};
 
 /// The words of both sides.
@@ -10,6 +10,10 @@ pub(crate) struct Memory {
     pub(crate) consumer: AtomicUsize,
     pub(crate) producer: AtomicUsize,
     pub(crate) headers: Vec<AtomicU32>,
+    /// Of a perf buffer, whose positions and records are words of 8 bytes.
+    pub(crate) head: AtomicU64,
+    pub(crate) tail: AtomicU64,
+    pub(crate) words: Vec<AtomicU64>,
     /// What records hold: loom finds accesses that race.
     pub(crate) payloads: Vec<UnsafeCell<u64>>,
 }
@@ -22,6 +26,9 @@ impl Memory {
             consumer: AtomicUsize::new(0),
             producer: AtomicUsize::new(0),
             headers: (0..slots).map(|_| AtomicU32::new(0)).collect(),
+            head: AtomicU64::new(0),
+            tail: AtomicU64::new(0),
+            words: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             payloads: (0..slots).map(|_| UnsafeCell::new(0)).collect(),
         })
     }
@@ -54,6 +61,44 @@ impl Memory {
 pub(crate) struct Shared {
     pub(crate) memory: Arc<Memory>,
     pub(crate) begins_with_consumer: bool,
+}
+
+/// Where the records of a perf buffer begin.
+pub(crate) const PAGE: usize = 1088;
+
+/// The words of a perf buffer.
+pub(crate) trait Cell {
+    fn of(word: &AtomicU64) -> &Self;
+}
+
+impl Cell for AtomicU64 {
+    fn of(word: &AtomicU64) -> &Self {
+        word
+    }
+}
+
+impl Shared {
+    pub(crate) fn cell<A: Cell>(&self, offset: usize) -> Option<&A> {
+        let memory = &self.memory;
+        Some(A::of(match offset {
+            1024 => &memory.head,
+            1032 => &memory.tail,
+            _ => memory.words.get(offset.checked_sub(PAGE)? / 8)?,
+        }))
+    }
+
+    /// # Safety
+    ///
+    /// None is needed: loom watches the cell.
+    pub(crate) unsafe fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        // The bytes are a copy that lives for ever: the access is what counts.
+        let bytes = self.memory.read(offset - PAGE).to_ne_bytes();
+        Box::leak(Box::new(bytes)).get(..len)
+    }
+
+    /// Nothing that the rules of memory know of.
+    #[allow(clippy::unused_self, reason = "as the real one")]
+    pub(crate) const fn prefetch(&self, _offset: usize) {}
 }
 
 #[derive(Debug)]

@@ -21,18 +21,10 @@
 //! 3. With `wakeup_events = 1` the kernel wakes after every record, wherever the reader stands,
 //!    so no fence is needed between reading everything and going to sleep.
 
-use std::{
-    os::fd::BorrowedFd,
-    sync::atomic::{AtomicU64, Ordering},
-};
-
 use super::PerfEvent;
-use crate::{
-    maps::{
-        guess::{AHEAD, Guess},
-        shared::Shared,
-    },
-    sys::SyscallError,
+use crate::maps::{
+    guess::{AHEAD, Guess},
+    shared::{AtomicU64, Ordering, Shared},
 };
 
 /// Offsets in `struct perf_event_mmap_page`, in which the kernel reserves the first KiB.
@@ -56,16 +48,8 @@ pub(super) struct Buffer {
 }
 
 impl Buffer {
-    /// Maps the buffer of a perf event: a page of size `page`, then `size` bytes of records, a power of
+    /// In the memory of a perf event: a page of size `page`, then `size` bytes of records, a power of
     /// two.
-    pub(super) fn map(fd: BorrowedFd<'_>, page: usize, size: usize) -> Result<Self, SyscallError> {
-        Ok(Self::new(
-            Shared::map(fd, 0, page + size, true)?,
-            page,
-            size,
-        ))
-    }
-
     pub(super) const fn new(memory: Shared, page: usize, size: usize) -> Self {
         Self {
             memory,

@@ -28,6 +28,7 @@ use self::memory::Buffer;
 use super::{
     Map, MapData, MapError,
     handle::{create, from_map},
+    shared::Shared,
 };
 use crate::{pin::PinError, sys::SyscallError};
 
@@ -172,10 +173,12 @@ impl<T: BorrowMut<MapData>> PerfEventArray<T> {
         let fd = perf::open_bpf_output(index).map_err(|error| PerfBufferError::OpenError {
             io_error: SyscallError::from(error).io_error,
         })?;
-        let buffer =
-            Buffer::map(fd.as_fd(), page, size).map_err(|error| PerfBufferError::MMapError {
+        let memory = Shared::map(fd.as_fd(), 0, page + size, true).map_err(|error| {
+            PerfBufferError::MMapError {
                 io_error: error.io_error,
-            })?;
+            }
+        })?;
+        let buffer = Buffer::new(memory, page, size);
         perf::enable(fd.as_fd()).map_err(|error| PerfBufferError::PerfEventEnableError {
             io_error: SyscallError::from(error).io_error,
         })?;
