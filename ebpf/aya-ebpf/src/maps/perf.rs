@@ -13,14 +13,16 @@ use crate::{
 };
 
 map_type! {
-    /// A perf event array whose records are of one type. Since Linux 4.4.
+    /// A perf event array whose records are of one type. The map type is there since Linux 4.3, and programs
+    /// can send through it since 4.4.
     PerfEventArray<T>: u32 => u32, PERF_EVENT_ARRAY,
     /// An array with a buffer for each CPU; `flags` are creation flags.
     new(flags) = (0, flags)
 }
 
 map_type! {
-    /// A perf event array whose records are strings of bytes. Since Linux 4.4.
+    /// A perf event array whose records are strings of bytes. The map type is there since Linux 4.3, and
+    /// programs can send through it since 4.4.
     PerfEventByteArray: u32 => u32, PERF_EVENT_ARRAY,
     /// An array with a buffer for each CPU; `flags` are creation flags.
     new(flags) = (0, flags)

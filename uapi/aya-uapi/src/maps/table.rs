@@ -37,7 +37,7 @@ macro_rules! for_each_map {
                 entries: Count, inner: false, flags: [],
                 ops: [TABLE], supported: true,
             }
-            /// Perf events, mostly one per CPU, into whose buffers programs write records.
+            /// Perf events, mostly one per CPU, into whose buffers programs write records (since 4.4).
             PerfEventArray: PERF_EVENT_ARRAY {
                 name: "perf_event_array", since: (4, 3),
                 key: Exactly(4), value: Exactly(4), per_cpu: false,

@@ -92,8 +92,8 @@ pub struct Events {
 }
 
 /// A map through which programs send records to user space, with one buffer per CPU, of type
-/// `BPF_MAP_TYPE_PERF_EVENT_ARRAY` (since kernel 4.3). Where the kernel has ring buffers (5.8),
-/// [`RingBuf`](super::RingBuf) is the better choice: one buffer, in order.
+/// `BPF_MAP_TYPE_PERF_EVENT_ARRAY`: since kernel 4.3, through which programs can send since 4.4. Where the
+/// kernel has ring buffers (5.8), [`RingBuf`](super::RingBuf) is the better choice: one buffer, in order.
 ///
 /// ```no_run
 /// # fn example(mut map: aya::maps::Map) -> Result<(), Box<dyn std::error::Error>> {
