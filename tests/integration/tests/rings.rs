@@ -36,6 +36,7 @@ fn order(number: u32, words: u32, flags: u64) -> Vec<u8> {
 
 const PASS: u32 = 2;
 const DROP: u32 = 1;
+const ABORTED: u32 = 0;
 
 /// Loads one program; the object and the reader of its records.
 fn load(object: &[u8], program: &str) -> TestResult<(Ebpf, RingBuf<MapData>)> {
@@ -130,6 +131,70 @@ in_both_modes! {
         assert_eq!(run_on(program, &order(0, 4096 / 8, 0), 1)?, DROP);
         assert!(ring.next().is_none());
         assert_eq!(ebpf.global::<u64>("LOST")?.read()?, 1);
+        Ok(())
+    }
+
+    /// Room for bytes, of a number that is no multiple of 8; what is discarded is never seen.
+    fn records_of_bytes(object: "rings", since 5, 8) {
+        let (mut ebpf, mut ring) = load(object, "bytes")?;
+        let program = xdp(&mut ebpf, "bytes")?;
+        // More than the buffer holds, so that its end falls anywhere.
+        for number in 0..300 {
+            let fate = number % 3;
+            assert_eq!(run_on(program, &order(number, fate, 0), 1)?, PASS);
+            assert_eq!(ring.available_bytes(), HEADER + 16);
+            let item = ring.next();
+            match (item, fate) {
+                (Some(item), 0) => {
+                    assert_eq!(*item, [&number.to_ne_bytes(), &b"and nine."[..]].concat());
+                }
+                (item, fate) => assert!(item.is_none() && fate > 0, "{fate}: {item:?}"),
+            }
+            assert_eq!(ring.available_bytes(), 0);
+        }
+        run_on(program, &order(0, 0, 0), 200)?;
+        let most = (4096 - 1) / (HEADER + 16);
+        assert_eq!(ebpf.global::<u64>("LOST")?.read()?, 200 - most as u64);
+        assert_eq!(ring.for_each(|record| assert_eq!(record.len(), 13)), most);
+        Ok(())
+    }
+
+    /// Copies of a length that only the program knows when it runs, none and all there is included.
+    fn slices_of_any_length(object: "rings", since 5, 8) {
+        let (mut ebpf, mut ring) = load(object, "slice")?;
+        let program = xdp(&mut ebpf, "slice")?;
+        for number in 0..10_u8 {
+            for len in [0, 1, 7, 8, 9, 33, 63, 64] {
+                assert_eq!(run_on(program, &order(number.into(), u32::from(len), 0), 1)?, PASS);
+                let item = ring.next().ok_or("no record")?;
+                assert!(item.iter().copied().eq(number..number + len), "{len}: {item:?}");
+            }
+        }
+        for len in [65, u32::MAX] {
+            assert_eq!(run_on(program, &order(0, len, 0), 1)?, ABORTED);
+        }
+        assert_eq!(ring.available_bytes(), 0);
+        Ok(())
+    }
+
+    /// What the buffer says of itself, for ever: its size, what waits, and both positions.
+    fn figures_of_the_buffer(object: "rings", since 5, 8) {
+        const ROOM: u64 = (HEADER + 4 * 8) as u64;
+        const BATCH: u32 = 5;
+        let (mut ebpf, mut ring) = load(object, "figures")?;
+        let program = xdp(&mut ebpf, "figures")?;
+        // More than the buffer holds: positions only grow.
+        let (mut read, mut sent) = (0, 0);
+        for _ in 0..30 {
+            assert_eq!(run_on(program, &order(0, 0, 0), BATCH)?, PASS);
+            let before = read;
+            for _ in 0..BATCH {
+                let item = ring.next().ok_or("no record")?;
+                let waiting = sent - before;
+                assert_eq!(item.read::<[u64; 4]>()?, [waiting * ROOM, 4096, before * ROOM, sent * ROOM]);
+                (read, sent) = (read + 1, sent + 1);
+            }
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 
 use aya_ebpf::{
     Global, GlobalMut,
-    bindings::xdp_action,
+    bindings::{BPF_RB_AVAIL_DATA, BPF_RB_CONS_POS, BPF_RB_PROD_POS, BPF_RB_RING_SIZE, xdp_action},
     macros::{map, xdp},
     maps::{CountLost as _, RingBuf},
     programs::XdpContext,
@@ -79,6 +79,60 @@ fn discarded(ctx: XdpContext) -> u32 {
         event.discard(order.flags);
     }
     xdp_action::XDP_PASS
+}
+
+/// A record of 13 bytes, the number first: for 0 words it is submitted, for 1 it is discarded by name,
+/// else on the path out.
+#[xdp]
+fn bytes(ctx: XdpContext) -> u32 {
+    let Some(order) = order(&ctx) else {
+        return xdp_action::XDP_ABORTED;
+    };
+    let Some(mut room) = EVENTS.reserve_bytes(13, 0).count_lost(&LOST) else {
+        return xdp_action::XDP_DROP;
+    };
+    room[..4].copy_from_slice(&order.number.to_ne_bytes());
+    room[4..].copy_from_slice(b"and nine.");
+    match order.words {
+        0 => room.submit(order.flags),
+        1 => room.discard(order.flags),
+        _ => {}
+    }
+    xdp_action::XDP_PASS
+}
+
+/// A copy of the first so many of 64 bytes, which count up from the number.
+#[xdp]
+fn slice(ctx: XdpContext) -> u32 {
+    let Some(order) = order(&ctx) else {
+        return xdp_action::XDP_ABORTED;
+    };
+    let bytes: [u8; 64] = core::array::from_fn(|at| (order.number as u8).wrapping_add(at as u8));
+    // LLVM might else compare one copy of the number and pass on another, of which the verifier knows no
+    // bound.
+    let Some(part) = bytes.get(..core::hint::black_box(order.words) as usize) else {
+        return xdp_action::XDP_ABORTED;
+    };
+    match EVENTS.output(part, order.flags).count_lost(&LOST) {
+        Ok(()) => xdp_action::XDP_PASS,
+        Err(_) => xdp_action::XDP_DROP,
+    }
+}
+
+/// What the buffer says of itself before this record.
+#[xdp]
+fn figures(_ctx: XdpContext) -> u32 {
+    let figures = [
+        BPF_RB_AVAIL_DATA,
+        BPF_RB_RING_SIZE,
+        BPF_RB_CONS_POS,
+        BPF_RB_PROD_POS,
+    ]
+    .map(|figure| EVENTS.query(u64::from(figure)));
+    match EVENTS.output(&figures, 0) {
+        Ok(()) => xdp_action::XDP_PASS,
+        Err(_) => xdp_action::XDP_DROP,
+    }
 }
 
 /// A record of so many words, which hold their index.
