@@ -143,6 +143,31 @@ in_both_modes! {
         Ok(())
     }
 
+    /// Records through the buffer at an index: where it is the running CPU's they come, else nothing does.
+    fn records_at_an_index(object: "channels", since 5, 8) {
+        let (mut ebpf, map) = load(object, "at_index", "TYPED")?;
+        let mut typed = open(map, 1)?;
+        let mut bytes = open(ebpf.take_map("BYTES").ok_or("no map")?, 1)?;
+        let program = xdp(&mut ebpf, "at_index")?;
+        let cpus: Vec<_> = typed.iter().map(|(cpu, _)| *cpu).collect();
+        for &cpu in &cpus {
+            stay_on(cpu)?;
+            // One behind the last has no buffer at all.
+            for index in cpus.iter().copied().chain([cpus.len() as u32, 1000]) {
+                let packet = numbered(index, 20);
+                run_on(program, &packet, 1)?;
+                for ((own, typed), (_, bytes)) in typed.iter_mut().zip(&mut bytes) {
+                    let (typed, bytes) = (records(typed)?, records(bytes)?);
+                    let count = usize::from(index == cpu && *own == cpu);
+                    assert_eq!((typed.len(), bytes.len()), (count, count), "{index} on {cpu}");
+                    assert!(typed.iter().all(|record| parts(record) == (index, &packet[..])));
+                    assert!(bytes.iter().all(|record| record[..5] == packet[42..47]));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Exactly what found no room is counted as lost, and told before the next record; the program is
     /// told why each time.
     fn lost_records_are_counted(object: "channels", since 5, 8) {

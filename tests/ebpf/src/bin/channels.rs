@@ -70,6 +70,18 @@ fn bytes(ctx: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 
+/// The header and the packet, and the first bytes of the payload, through the buffers at the index that
+/// the payload holds.
+#[xdp]
+fn at_index(ctx: XdpContext) -> u32 {
+    let header = header(&ctx);
+    TYPED.output_at_index(&ctx, header.number, header, header.len);
+    if let Some(start) = read::<[u8; 5]>(&ctx, PAYLOAD) {
+        BYTES.output_at_index(&ctx, header.number, &start, 0);
+    }
+    xdp_action::XDP_PASS
+}
+
 /// A constant as programs had it before [`Global`].
 #[unsafe(no_mangle)]
 static PID: i32 = 0;
