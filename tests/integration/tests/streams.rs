@@ -1,8 +1,10 @@
 //! Channels in asynchronous tasks: each record wakes its reader, whatever the runtime; what is given up
-//! takes nothing with it; a busy reader lets others run; and all CPUs' perf buffers as one.
+//! takes nothing with it; a busy reader lets others run; one that is too slow learns what it has missed;
+//! and all CPUs' perf buffers as one.
 
 use std::{
     fs,
+    os::fd::{AsRawFd as _, OwnedFd, RawFd},
     path::Path,
     pin::{Pin, pin},
     task::Poll,
@@ -15,18 +17,26 @@ use aya::{
     Ebpf,
     maps::{
         AsyncPerfEventArray, AsyncRingBuf, AsyncUserRingBuf, MapError, PerfEventArray, RingBuf,
-        perf::PerfEvent,
+        perf::{Events, PerfEvent},
     },
     util::online_cpus,
 };
 use aya_netlab::{FAR_ADDRESS, udp_packet};
+use aya_sys::perf::{self, Scope};
 use aya_tests::{TestResult, frame, in_both_modes, object, run_on, skip, stay_on, xdp};
+use aya_uapi::bindings::{perf_event_attr, perf_sw_ids, perf_type_id};
 use futures_core::Stream;
+use nix::sys::prctl;
+use rustix::ioctl::{self, IntegerSetter, Opcode, opcode};
 
 /// How long a reader that is not woken may hold up a test.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Event = [u64; 3];
+
+/// How many records of program `typed` in `channels` fit into a page: each has a header of 8 bytes, 4 for
+/// its length, 8, and 4 of padding; the kernel keeps a byte free.
+const FIT: u32 = (4096 - 1) / 24;
 
 /// A packet whose payload begins with a number.
 fn numbered(number: u32) -> Vec<u8> {
@@ -81,6 +91,32 @@ fn send_slowly(
 
 fn finish(producer: thread::JoinHandle<Result<(), String>>) -> TestResult {
     Ok(producer.join().map_err(|_| "the producer panicked")??)
+}
+
+/// Has the name that a thread takes on this CPU be a record, too, in one of the perf buffers behind an
+/// epoll(7) descriptor: that of this CPU, as the kernel refuses the others.
+fn names_are_records(buffers: RawFd, cpu: u32) -> TestResult<OwnedFd> {
+    /// `PERF_EVENT_IOC_SET_OUTPUT`
+    const SET_OUTPUT: Opcode = opcode::none(b'$', 5);
+    /// The bit field `comm`.
+    const NAMES: u64 = 1 << 9;
+    let names = perf_event_attr {
+        type_: perf_type_id::PERF_TYPE_SOFTWARE,
+        config: u64::from(perf_sw_ids::PERF_COUNT_SW_DUMMY),
+        bits: NAMES,
+        ..perf_event_attr::ZEROED
+    };
+    let names = perf::open(&names, Scope::Cpu(cpu))?;
+    let watched = fs::read_to_string(format!("/proc/self/fdinfo/{buffers}"))?;
+    for fd in watched.lines().filter_map(|line| line.strip_prefix("tfd:")) {
+        let fd = fd.split_whitespace().next().ok_or("no number")?.parse()?;
+        // SAFETY: the request takes a descriptor as an integer.
+        let set = unsafe { ioctl::ioctl(&names, IntegerSetter::<SET_OUTPUT>::new_usize(fd)) };
+        if set.is_ok() {
+            return Ok(names);
+        }
+    }
+    Err(format!("no buffer of CPU {cpu} in {watched}").into())
 }
 
 in_both_modes! {
@@ -167,6 +203,52 @@ in_both_modes! {
             }
             assert!(alone < SENT, "the other task had to wait for all");
             Ok(())
+        })
+    }
+
+    /// A task that is too slow: the program counts exactly what finds no room, all that did comes, and there
+    /// is room again as the task reads.
+    fn a_full_ring_buffer_is_back_pressure(object: "rings", since 5, 8) {
+        const SENT: u32 = 200;
+        // Each has a header of 8 bytes; the kernel keeps a byte free.
+        const FIT: u32 = (4096 - 1) / (8 + size_of::<Event>() as u32);
+        in_both_runtimes(async || {
+            let mut ebpf = load(object, "typed")?;
+            let mut stream = AsyncRingBuf::try_from(take(&mut ebpf, "EVENTS")?)?.decode::<Event>();
+            let lost = ebpf.global::<u64>("LOST")?;
+            let program = xdp(&mut ebpf, "typed")?;
+            let mut next = async || -> TestResult<u64> {
+                Ok(stream.next().await.ok_or("ended")??[0])
+            };
+            let mut counted = 0;
+            for round in 0..3 {
+                let first = round * SENT;
+                for number in first..first + SENT {
+                    run_on(program, &numbered(number), 1)?;
+                }
+                counted += u64::from(SENT - FIT);
+                assert_eq!(lost.read()?, counted);
+                // What is read makes room for as much, no more.
+                for number in first..first + 3 {
+                    assert_eq!(next().await?, u64::from(number));
+                }
+                run_on(program, &numbered(u32::MAX), 5)?;
+                counted += 2;
+                assert_eq!(lost.read()?, counted);
+                for number in first + 3..first + FIT {
+                    assert_eq!(next().await?, u64::from(number));
+                }
+                for _ in 0..3 {
+                    assert_eq!(next().await?, u64::from(u32::MAX));
+                }
+            }
+            // It has read everything, so that it is woken again.
+            let producer = send_slowly(ebpf, "typed", 20);
+            for number in 0..20 {
+                assert_eq!(next().await?, number);
+            }
+            assert_eq!(lost.read()?, counted);
+            finish(producer)
         })
     }
 
@@ -284,6 +366,85 @@ in_both_modes! {
             seen.sort_unstable();
             assert!(seen.into_iter().eq(0..2 * SENT));
             finish(producer)
+        })
+    }
+
+    /// A task that is too slow gets all that found room, and is told with the next record how many did not:
+    /// one by one, many at once, and from one CPU alone.
+    fn lost_records_are_told_to_the_task(object: "channels", since 5, 8) {
+        const SENT: u32 = 500;
+        const LOST: u32 = SENT - FIT;
+        in_both_runtimes(async || {
+            let cpu = cpus()?[0];
+            stay_on(cpu)?;
+            let mut ebpf = load(object, "typed")?;
+            let mut array = AsyncPerfEventArray::try_from(take(&mut ebpf, "TYPED")?)?;
+            let mut all = array.open_all(Some(1))?;
+            let program = xdp(&mut ebpf, "typed")?;
+            for number in 0..SENT {
+                run_on(program, &numbered(number), 1)?;
+            }
+            for number in (0..FIT).chain([SENT]) {
+                if number == SENT {
+                    assert_eq!(all.buffers().lost(), 0, "told too early");
+                    run_on(program, &numbered(SENT), 1)?;
+                }
+                let record = all.next().await.ok_or("ended")??;
+                assert_eq!(record.split::<[u32; 2]>()?.0[1], number);
+            }
+            assert_eq!(all.buffers().lost(), u64::from(LOST));
+
+            let mut records = vec![Vec::new(); SENT as usize];
+            let full = Events { read: FIT as usize, lost: 0 };
+            let next = Events { read: 1, lost: LOST as usize };
+            run_on(program, &numbered(0), SENT)?;
+            assert_eq!(all.read_events(&mut records).await?, full);
+            run_on(program, &numbered(0), 1)?;
+            assert_eq!(all.read_events(&mut records).await?, next);
+            assert_eq!(all.buffers().lost(), u64::from(2 * LOST));
+
+            let mut one = array.open(cpu, Some(1))?;
+            run_on(program, &numbered(0), SENT)?;
+            assert_eq!(one.read_events(&mut records).await?, full);
+            run_on(program, &numbered(0), 1)?;
+            assert_eq!(one.read_events(&mut records).await?, next);
+            Ok(())
+        })
+    }
+
+    /// Losses that another event's record made the kernel tell of are counted, and are no record: the task
+    /// sleeps on until one comes.
+    fn losses_alone_do_not_end_a_wait(object: "channels", since 5, 8) {
+        const LOST: u32 = 7;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let cpu = cpus()?[0];
+            stay_on(cpu)?;
+            let mut ebpf = load(object, "typed")?;
+            let mut events = AsyncPerfEventArray::try_from(take(&mut ebpf, "TYPED")?)?.open_all(Some(1))?;
+            let program = xdp(&mut ebpf, "typed")?;
+            run_on(program, &numbered(1), FIT + LOST)?;
+            for _ in 0..FIT {
+                events.next().await.ok_or("ended")??;
+            }
+            let _names = names_are_records(events.buffers().as_raw_fd(), cpu)?;
+            prctl::set_name(c"a name")?;
+            let mut polls = 0;
+            {
+                let mut next = pin!(events.next());
+                let waiting = std::future::poll_fn(|context| {
+                    polls += 1;
+                    next.as_mut().poll(context)
+                });
+                let event = tokio::time::timeout(Duration::from_millis(50), waiting).await;
+                assert!(event.is_err(), "{event:?}");
+            }
+            assert!(polls < 10, "{polls} times in vain");
+            assert_eq!(events.buffers().lost(), u64::from(LOST));
+            run_on(program, &numbered(2), 1)?;
+            let record = tokio::time::timeout(PATIENCE, events.next()).await?.ok_or("ended")??;
+            assert_eq!(record.split::<[u32; 2]>()?.0[1], 2);
+            Ok(())
         })
     }
 }
