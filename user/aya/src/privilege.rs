@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use aya_uapi::ProgType;
+use aya_sys::{Errno, Error};
+use aya_uapi::{MapType, ProgType};
 
 /// What creating a map needs.
 pub(crate) const MAP: &str = "CAP_BPF (CAP_SYS_ADMIN before kernel 5.8)";
@@ -60,6 +61,13 @@ pub(crate) fn with_memory<T, E>(
         Err(error) if refused(&error) && lift_limit() => attempt(),
         result => result,
     }
+}
+
+/// Whether that is how the kernel refuses a map of this type when locked memory is used up.
+pub(crate) fn refuses_map(map_type: MapType) -> impl Fn(&Error) -> bool {
+    // Of these it says `EINVAL`, whatever the reason was.
+    let of_devices = matches!(map_type, MapType::DEVMAP | MapType::DEVMAP_HASH);
+    move |error| error.errno == Errno::EPERM || (of_devices && error.errno == Errno::EINVAL)
 }
 
 /// Whether the limit may have been in the way and is gone.

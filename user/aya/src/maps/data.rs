@@ -185,14 +185,14 @@ impl MapData {
             inner: inner.as_ref().map(|inner| inner.fd.as_fd()),
             ..MapCreate::new(shape.map_type)
         };
-        let refused = |error: &aya_sys::Error| error.errno == Errno::EPERM;
+        let refused = privilege::refuses_map(shape.map_type);
         let create = |map: MapCreate<'_>| {
             features.try_with(Feature::Names, |named| {
                 let map = MapCreate {
                     name: if named { name } else { "" },
                     ..map
                 };
-                privilege::with_memory(refused, || create_described(&map))
+                privilege::with_memory(&refused, || create_described(&map))
             })
         };
         let created = match shape.lesser(spec) {

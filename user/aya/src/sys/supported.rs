@@ -148,7 +148,7 @@ pub fn is_map_supported(map_type: MapType) -> Result<bool, SyscallError> {
     let Some(def) = aya_uapi::maps::map(map_type.into()) else {
         return Ok(false);
     };
-    match call(|| create(def)) {
+    match privilege::with_memory(privilege::refuses_map(def.map_type), || create(def)) {
         // It looked for the kernel's structure, which is made up here.
         Err(error) if error.errno == ENOTSUPP && def.entries == Entries::One => Ok(true),
         result => Ok(yes_or_no(result)?),

@@ -127,7 +127,9 @@ impl<T: Borrow<MapData>> AsyncPerfEventArrayBuffer<T> {
     /// # Errors
     ///
     /// [`PerfBufferError::IOError`] when the runtime cannot wait, as when it is shutting down;
-    /// [`MapError::Closed`] when nothing comes any more, as when the CPU went offline.
+    /// [`MapError::Closed`] when the kernel says that nothing comes any more. Of a CPU that goes offline it
+    /// does not, and a task that waits for its records goes on to:
+    /// [`open_all`](AsyncPerfEventArray::open_all) follows CPUs as they come and go.
     pub async fn read_events<B: RecordBuffer>(
         &mut self,
         buffers: &mut [B],
