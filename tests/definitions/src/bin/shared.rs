@@ -18,13 +18,12 @@ static NEW_RUNS: btf_maps::Array<u64, 1> = btf_maps::Array::pinned();
 #[xdp]
 fn count(_ctx: XdpContext) -> u32 {
     let mut sum = 0;
-    for place in [OLD_RUNS.get_ptr_mut(0), NEW_RUNS.get_ptr_mut(0)] {
-        if let Some(place) = place {
-            // SAFETY: one program runs at a time.
-            unsafe {
-                *place += 1;
-                sum += *place;
-            }
+    let places = [OLD_RUNS.get_ptr_mut(0), NEW_RUNS.get_ptr_mut(0)];
+    for place in places.into_iter().flatten() {
+        // SAFETY: one program runs at a time.
+        unsafe {
+            *place += 1;
+            sum += *place;
         }
     }
     sum as u32
