@@ -12,7 +12,7 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     maps::{
-        Array, CgroupArray, MapError, PerCpuValues,
+        Array, CgroupArray, MapError, MapOptions, PerCpuValues,
         cgroup_storage::{CgroupStorage, CgroupStorageKey, PerCpuCgroupStorage},
     },
     programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, RawTracePoint},
@@ -35,6 +35,22 @@ unsafe impl aya::Pod for Traffic {}
 
 /// `getpgid(2)` on x86-64, which nothing here calls but the test.
 const GETPGID: u64 = 121;
+
+/// Datagrams between two sockets of a cgroup, each of 32 bytes with its headers.
+fn exchange(cgroup: &Cgroup, times: usize) -> TestResult {
+    let sockets = cgroup.run(|| {
+        (
+            UdpSocket::bind("127.0.0.1:0"),
+            UdpSocket::bind("127.0.0.1:0"),
+        )
+    })?;
+    let (sender, receiver) = (sockets.0?, sockets.1?);
+    for _ in 0..times {
+        sender.send_to(b"four", receiver.local_addr()?)?;
+        receiver.recv(&mut [0; 8])?;
+    }
+    Ok(())
+}
 
 in_both_modes! {
     /// A program is told which of the map's cgroups the running thread is in.
@@ -112,15 +128,6 @@ in_both_modes! {
             }
         }
         // Two datagrams of one cgroup's sockets, one of the other's, which is in the first.
-        let exchange = |cgroup: &Cgroup, times: usize| -> TestResult {
-            let (sender, receiver) = cgroup.run(|| (UdpSocket::bind("127.0.0.1:0"), UdpSocket::bind("127.0.0.1:0")))?;
-            let (sender, receiver) = (sender?, receiver?);
-            for _ in 0..times {
-                sender.send_to(b"four", receiver.local_addr()?)?;
-                receiver.recv(&mut [0; 8])?;
-            }
-            Ok(())
-        };
         exchange(&scene.cgroup, 2)?;
         exchange(&other, 1)?;
         let key = |cgroup: &Cgroup, attach_type| -> TestResult<CgroupStorageKey> {
@@ -162,6 +169,31 @@ in_both_modes! {
         let mut traffic: CgroupStorage<_, Traffic> = map(&mut ebpf, "TRAFFIC")?;
         assert!(matches!(traffic.get(nowhere, 0), Err(MapError::KeyNotFound)));
         assert!(traffic.insert(nowhere, Traffic { packets: 0, bytes: 0 }, 0).is_err());
+        Ok(())
+    }
+
+    /// With keys that are cgroups alone, all hooks of one have one value.
+    fn cgroups_have_one_value_for_all_hooks(object: "maps_cgroup", since 5, 9) {
+        let scene = Scene::new()?;
+        let mut ebpf = EbpfLoader::new()
+            .map_options("TRAFFIC", MapOptions::new().key_size(8))
+            .load(object)?;
+        for (name, attach_type) in [("sent", CgroupSkbAttachType::Egress), ("arrived", CgroupSkbAttachType::Ingress)] {
+            let program: &mut CgroupSkb = program(&mut ebpf, name)?;
+            program.load()?;
+            program.attach(&scene.cgroup, attach_type, CgroupAttachMode::AllowMultiple)?;
+        }
+        exchange(&scene.cgroup, 2)?;
+        let id = std::fs::metadata(scene.cgroup.path())?.ino();
+        let mut traffic: CgroupStorage<_, Traffic> = map(&mut ebpf, "TRAFFIC")?;
+        assert_eq!(traffic.keys().collect::<Result<Vec<_>, _>>()?, [CgroupStorageKey::new(id, 0)]);
+        // Whatever hook is asked for.
+        let key = CgroupStorageKey::new(id, 1);
+        assert_eq!(traffic.get(key, 0)?, Traffic { packets: 4, bytes: 4 * 32 });
+        traffic.insert(key, Traffic { packets: 10, bytes: 0 }, 0)?;
+        exchange(&scene.cgroup, 1)?;
+        let traffic: CgroupStorage<_, Traffic> = map(&mut ebpf, "TRAFFIC")?;
+        assert_eq!(traffic.get(key, 0)?, Traffic { packets: 12, bytes: 2 * 32 });
         Ok(())
     }
 }
