@@ -412,60 +412,6 @@ impl MapData {
     pub(crate) const fn max_entries(&self) -> u32 {
         self.shape.max_entries
     }
-
-    /// Refuses a map of another type, whatever a [`Map`](super::Map) says of it: a handle that reads memory
-    /// which is another type's would take anything for what the kernel has written.
-    pub(super) fn check_type(&self, expected: MapType) -> Result<(), MapError> {
-        match self.map_type() == expected {
-            true => Ok(()),
-            false => Err(MapError::InvalidMapType {
-                name: Some(self.name.clone()),
-                map_type: self.map_type().0,
-            }),
-        }
-    }
-
-    pub(crate) fn check_sizes(&self, key: usize, value: usize) -> Result<(), MapError> {
-        self.check_key(key)?;
-        self.check_value(value)
-    }
-
-    pub(crate) fn check_key(&self, size: usize) -> Result<(), MapError> {
-        let expected = self.shape.key_size as usize;
-        match size == expected {
-            true => Ok(()),
-            false => Err(MapError::InvalidKeySize {
-                name: self.name.clone(),
-                size,
-                expected,
-            }),
-        }
-    }
-
-    pub(crate) fn check_value(&self, size: usize) -> Result<(), MapError> {
-        let expected = self.shape.value_size as usize;
-        match size == expected {
-            true => Ok(()),
-            false => Err(MapError::InvalidValueSize {
-                name: self.name.clone(),
-                size,
-                expected,
-            }),
-        }
-    }
-
-    #[inline]
-    pub(crate) fn check_bounds(&self, index: u32) -> Result<(), MapError> {
-        let max_entries = self.shape.max_entries;
-        match index < max_entries {
-            true => Ok(()),
-            false => Err(MapError::OutOfBounds {
-                name: self.name.clone(),
-                index,
-                max_entries,
-            }),
-        }
-    }
 }
 
 impl Template {

@@ -38,6 +38,7 @@ pub mod array;
 mod batch;
 pub mod bloom_filter;
 pub mod cgroup_storage;
+mod checks;
 mod data;
 mod elements;
 mod error;
