@@ -22,8 +22,8 @@ use crate::pin::PinError;
 /// kernel 6.9).
 ///
 /// Places are named by their offset in bytes, on both sides. A page takes no memory until this process has
-/// read or written it, or a program has allocated it, and programs cannot use it before. The whole arena is mapped while the handle lives,
-/// and once per process, as it has one address everywhere.
+/// read or written it, or a program has allocated it, and programs cannot use it before. The whole arena is
+/// mapped while the handle lives, and once per process, as it has one address everywhere.
 ///
 /// ```no_run
 /// # fn example(map: aya::maps::Map) -> Result<(), Box<dyn std::error::Error>> {
